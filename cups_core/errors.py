@@ -1,0 +1,18 @@
+"""The exceptions of the perception library.
+
+Each message says what was expected, what was found, where, and what to do next; callers catch `CupsError` at the seams.
+"""
+
+from __future__ import annotations
+
+
+class CupsError(Exception):
+    """Base of everything that the perception library raises on purpose."""
+
+
+class CalibrationError(CupsError, ValueError):
+    """The stereo calibration cannot be used."""
+
+
+class InputError(CupsError, ValueError):
+    """An image or a map does not have the shape, type or stamp that the operation needs."""

@@ -1,0 +1,1 @@
+"""From a stereo stream to moving objects: flow, disparity, ego-motion, segmentation and tracks."""

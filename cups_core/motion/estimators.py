@@ -1,0 +1,46 @@
+"""What an optical flow and a disparity estimator must offer; the motion stages take any that fits."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class FlowEstimator(Protocol):
+    """Dense optical flow between two images of one camera."""
+
+    def flow(
+        self, first: NDArray[np.uint8], second: NDArray[np.uint8], start: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Displacement from `first` to `second`.
+
+        Args:
+            first: uint8 (H, W, 3) RGB or (H, W) gray.
+            second: the same shape.
+            start: a first guess (H, W, 2), pixels; None where there is none.
+
+        Returns:
+            float32 (H, W, 2), pixels: channel 0 = x right, 1 = y down.
+        """
+        ...
+
+
+class DisparityEstimator(Protocol):
+    """Dense disparity of a rectified stereo pair, seen from both cameras."""
+
+    def disparities(
+        self, left: NDArray[np.uint8], right: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Disparity of the left and of the right view.
+
+        Args:
+            left: uint8 (H, W, 3) RGB or (H, W) gray.
+            right: the same shape.
+
+        Returns:
+            Two float32 (H, W) maps, pixels, positive; 0 where nothing was found. Left pixel (x, y) matches
+            (x - d, y) in the right image, right pixel (x, y) matches (x + d, y) in the left one.
+        """
+        ...
