@@ -10,6 +10,8 @@ from setuptools import setup
 SHARE = "share/cups_ros"
 
 setup(
+    # Not in setup.cfg: colcon cannot read the object that setuptools makes of it there.
+    python_requires=">=3.10",
     data_files=[
         ("share/ament_index/resource_index/packages", ["cups_ros/resource/cups_ros"]),
         (SHARE, ["package.xml"]),
