@@ -25,8 +25,8 @@ FONT = cv2.FONT_HERSHEY_DUPLEX
 def color_of(identity: int) -> Color:
     """The color (red, green, blue) of an id; consecutive ids lie far apart on the circle.
 
-    Hues step by the golden angle at equal lightness in OKLab (Ottosson 2020), which leaves no two of
-    the first dozens alike and none too dark for a street scene.
+    Hues step by the golden angle, lightness alternates between three levels of OKLab (Ottosson
+    2020): no two of the first dozens look alike and none is too dark for a street scene.
     """
     hue = GOLDEN_ANGLE * identity
     lightness = (0.78, 0.68, 0.86)[identity % 3]
