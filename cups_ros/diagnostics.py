@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,25 +22,38 @@ class FrameStatistics:
 
     Attributes:
         processed: number of frames published.
-        failures: number of failed frames by reason.
-        notes: number of frames that were published but could not be judged, by reason.
+        failed: number of frames that gave no result.
+        last_failure: why the last of them failed.
+        not_judged: number of frames that were published without a judgement, such as the first one.
+        last_note: why the last of them was not judged.
     """
 
     def __init__(self) -> None:
         self.processed = 0
-        self.failures: Counter[str] = Counter()
-        self.notes: Counter[str] = Counter()
+        self.failed = 0
+        self.last_failure = ""
+        self.not_judged = 0
+        self.last_note = ""
         self._finished: deque[float] = deque(maxlen=REMEMBERED_FRAMES)
         self._latency_s: deque[float] = deque(maxlen=REMEMBERED_FRAMES)
         self._processing_s: deque[float] = deque(maxlen=REMEMBERED_FRAMES)
 
-    def frame_done(self, arrived: float, started: float) -> None:
+    def frame_failed(self, error: Exception) -> None:
+        """Count a frame that gave no result."""
+        self.failed += 1
+        self.last_failure = str(error)
+
+    def frame_done(self, arrived: float, started: float, note: str) -> None:
         """Count a published frame.
 
         Args:
             arrived: when its pair was complete, `time.monotonic()`.
             started: when the worker took it.
+            note: why it could not be judged; empty when it was.
         """
+        if note:
+            self.not_judged += 1
+            self.last_note = note
         now = time.monotonic()
         self.processed += 1
         self._finished.append(now)
@@ -61,8 +74,10 @@ class FrameStatistics:
             for percent in (50, 95, 99):
                 value = np.percentile(found, percent) * 1e3 if found else float("nan")
                 values[f"{name} p{percent} [ms]"] = f"{value:.1f}"
-        values |= {f"failed: {reason}": str(count) for reason, count in self.failures.items()}
-        values |= {f"not judged: {reason}": str(count) for reason, count in self.notes.items()}
+        values["failed"] = str(self.failed)
+        values["last failure"] = self.last_failure
+        values["not judged"] = str(self.not_judged)
+        values["last note"] = self.last_note
         return values
 
 

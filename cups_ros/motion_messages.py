@@ -51,9 +51,9 @@ class MotionMessages:
         )
 
     def disparity(
-        self, header: Header, disparity: NDArray[np.float32], rig: StereoRig, largest_px: float
+        self, header: Header, disparity: NDArray[np.float32], rig: StereoRig
     ) -> DisparityImage:
-        """The disparity of the left image (float32 (H, W), pixels, 0 = unknown); unknown becomes -1, below the minimum."""
+        """The disparity of the left image (float32 (H, W), pixels, 0 = unknown); unknown becomes -1."""
         image = np.where(disparity > 0, disparity, np.float32(NO_DISPARITY))
         return DisparityImage(
             header=header,
@@ -62,7 +62,7 @@ class MotionMessages:
             t=rig.baseline_m,
             valid_window=RegionOfInterest(width=rig.width, height=rig.height),
             min_disparity=0.0,
-            max_disparity=largest_px,
+            max_disparity=float(image.max()),
             delta_d=1.0 / 16.0,
         )
 
