@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle.node import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
+from cups_ros.interruption import interruption
 from cups_ros.shipped_files import use_fastdds_profile
 
 POLL_S = 0.2
@@ -58,10 +57,7 @@ def run(make_node: Callable[[], LifecycleNode], arguments: list[str] | None) -> 
         The exit code: 1 when the node could not start.
     """
     use_fastdds_profile()
-    # Ctrl-C reaches a process twice under ros2 launch; a flag does not mind, an exception would end the clean-up.
-    interrupted = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: interrupted.set())
+    interrupted = interruption()
     with rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO):
         try:
             node = make_node()
