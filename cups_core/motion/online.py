@@ -1,7 +1,8 @@
-"""The online chain: a stream of stereo frames in, moving objects with track ids out, one result per frame.
+"""The online chain: a stream of stereo frames in, moving objects out, one result per frame.
 
-The vehicle node and the fast offline recipe both run it. The newest frame is the one that is labelled: its motion
-is measured against the frame before it, so a result is never older than the picture that caused it.
+The vehicle node and the fast offline recipe both run it. The newest frame is the one that is
+labelled: its motion is measured against the frame before it, so a result is never older than the
+picture that caused it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class OnlineResult:
         segments: moving objects in the left image; ids are track ids.
         disparity: float32 (H, W), left view, pixels, 0 = unknown.
         ego_motion: takes points from the previous camera's frame into this camera's frame.
-        note: why the frame could not be judged (first frame, gap, too few points); empty when it was.
+        note: why the frame could not be judged (first frame, gap, too few points); empty when it
+            was.
     """
 
     stamp_ns: int
