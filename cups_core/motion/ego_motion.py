@@ -56,12 +56,18 @@ class EgoMotion:
     inlier_fraction: float
 
 
-def _points(rig: StereoRig, pixels: NDArray[np.float64], disparity: NDArray[np.float64]) -> NDArray[np.float64]:
+def _points(
+    rig: StereoRig, pixels: NDArray[np.float64], disparity: NDArray[np.float64]
+) -> NDArray[np.float64]:
     z = rig.focal_baseline / disparity
-    return np.stack([(pixels[:, 0] - rig.cx) / rig.fx * z, (pixels[:, 1] - rig.cy) / rig.fy * z, z], axis=1)
+    return np.stack(
+        [(pixels[:, 0] - rig.cx) / rig.fx * z, (pixels[:, 1] - rig.cy) / rig.fy * z, z], axis=1
+    )
 
 
-def _batched_fit(source: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _batched_fit(
+    source: NDArray[np.float64], target: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Kabsch for B small point sets (B, n, 3) at once: rotations (B, 3, 3) and translations (B, 3)."""
     mean_s, mean_t = source.mean(1), target.mean(1)
     covariance = np.einsum("bni,bnj->bij", source - mean_s[:, None], target - mean_t[:, None])
@@ -78,7 +84,9 @@ def _residual(
 ) -> None:
     """Measured minus predicted (x, y, disparity), pixels, of one point under a motion, and the moved point."""
     for axis in range(3):
-        moved[axis] = R[axis, 0] * point[0] + R[axis, 1] * point[1] + R[axis, 2] * point[2] + t[axis]
+        moved[axis] = (
+            R[axis, 0] * point[0] + R[axis, 1] * point[1] + R[axis, 2] * point[2] + t[axis]
+        )
     z = max(moved[2], 0.1)
     out[0] = target[0] - camera[0] * moved[0] / z - camera[2]
     out[1] = target[1] - camera[1] * moved[1] / z - camera[3]
@@ -87,7 +95,12 @@ def _residual(
 
 @nb.njit(cache=True, nogil=True)
 def _truncated_costs(
-    camera: Floats, rotations: Floats, translations: Floats, points: Floats, targets: Floats, scales: Floats
+    camera: Floats,
+    rotations: Floats,
+    translations: Floats,
+    points: Floats,
+    targets: Floats,
+    scales: Floats,
 ) -> Floats:
     """Per hypothesis the mean squared deviation in noise units, cut at 3 sigma; a missing disparity costs half."""
     costs = np.zeros(len(rotations))
@@ -103,7 +116,13 @@ def _truncated_costs(
 
 @nb.njit(cache=True, nogil=True)
 def _normal_equations(
-    camera: Floats, R: Floats, t: Floats, points: Floats, targets: Floats, scales: Floats, width: float
+    camera: Floats,
+    R: Floats,
+    t: Floats,
+    points: Floats,
+    targets: Floats,
+    scales: Floats,
+    width: float,
 ) -> tuple[Floats, Floats]:
     """Gauss-Newton system (6, 6), (6,) of a small twist after the motion, with Geman-McClure weights."""
     normal, right = np.zeros((6, 6)), np.zeros(6)
@@ -116,12 +135,28 @@ def _normal_equations(
             continue
         x, y, z = q
         # Rows: d(x, y, disparity) / d(rotation vector, translation) at the moved point.
-        jacobian[0] = (-fx * x * y / z**2, fx * (1 + x * x / z**2), -fx * y / z, fx / z, 0.0, -fx * x / z**2)
-        jacobian[1] = (-fy * (1 + y * y / z**2), fy * x * y / z**2, fy * x / z, 0.0, fy / z, -fy * y / z**2)
+        jacobian[0] = (
+            -fx * x * y / z**2,
+            fx * (1 + x * x / z**2),
+            -fx * y / z,
+            fx / z,
+            0.0,
+            -fx * x / z**2,
+        )
+        jacobian[1] = (
+            -fy * (1 + y * y / z**2),
+            fy * x * y / z**2,
+            fy * x / z,
+            0.0,
+            fy / z,
+            -fy * y / z**2,
+        )
         jacobian[2] = (-fb * y / z**2, fb * x / z**2, 0.0, 0.0, 0.0, -fb / z**2)
         position = scales[n, 0] ** 2
         depth = scales[n, 1] ** 2
-        weight = 1.0 / (1.0 + (out[0] ** 2 + out[1] ** 2) / position / (8.0 * width**2)) ** 2 / position
+        weight = (
+            1.0 / (1.0 + (out[0] ** 2 + out[1] ** 2) / position / (8.0 * width**2)) ** 2 / position
+        )
         for row in range(3):
             if row == 2:
                 if np.isnan(out[2]):
@@ -186,7 +221,9 @@ def estimate_ego_motion(
     chosen = random.permutation(len(points))[:SCORING_POINTS]
     # One common step length for all hypotheses, or a large translation would widen its own tolerance.
     tolerance = 4.0 * _scales(rig, data, 0.0)[chosen]
-    best = int(np.argmin(_truncated_costs(camera, R, t, points[chosen], measured[chosen], tolerance)))
+    best = int(
+        np.argmin(_truncated_costs(camera, R, t, points[chosen], measured[chosen], tolerance))
+    )
     transform = RigidTransform(R[best], t[best])
     for round_ in range(REFINEMENTS):
         scales = _scales(rig, data, float(np.linalg.norm(transform.translation_m)))

@@ -33,7 +33,9 @@ class GroundPlane:
     offset: float
     camera_height_m: float
 
-    def disparity(self, columns: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def disparity(
+        self, columns: NDArray[np.float32], rows: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         """Disparity of the road, float32 (len(rows), len(columns)), pixels, not positive above the horizon."""
         plane = self.slope_x * columns[None, :] + (self.slope_y * rows[:, None] + self.offset)
         return plane.astype(np.float32)

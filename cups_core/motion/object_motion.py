@@ -124,6 +124,8 @@ def fit_object_motion(
             break
         normal[:, 2, 0], normal[:, 2, 1] = normal[:, 0, 2], normal[:, 1, 2]
         ridge = 1e-6 * (1.0 + np.trace(normal, axis1=1, axis2=2))
-        motion = np.linalg.solve(normal + ridge[:, None, None] * np.eye(3), right[..., None])[..., 0]
+        motion = np.linalg.solve(normal + ridge[:, None, None] * np.eye(3), right[..., None])[
+            ..., 0
+        ]
     explained = 1.0 - lengths[:, 1] / np.maximum(lengths[:, 0], 1e-9)
     return ObjectMotion(motion, explained)

@@ -70,7 +70,12 @@ def find_root(parent: NDArray[np.int64], index: int) -> int:
 
 @nb.njit(cache=True, nogil=True)
 def _patches(
-    disparity: Map, residual: Map, sigma: Map, ground: Mask, informative: Mask, labels: NDArray[np.int32]
+    disparity: Map,
+    residual: Map,
+    sigma: Map,
+    ground: Mask,
+    informative: Mask,
+    labels: NDArray[np.int32],
 ) -> int:
     height, width = disparity.shape
     parent = np.arange(height * width)
@@ -87,7 +92,9 @@ def _patches(
                     continue
                 if informative[i, j] and informative[k, m]:
                     size = np.hypot(residual[i, j, 0], residual[i, j, 1])
-                    apart = np.hypot(residual[i, j, 0] - residual[k, m, 0], residual[i, j, 1] - residual[k, m, 1])
+                    apart = np.hypot(
+                        residual[i, j, 0] - residual[k, m, 0], residual[i, j, 1] - residual[k, m, 1]
+                    )
                     if apart > 0.3 * size + 4.0 * max(sigma[i, j], sigma[k, m]):
                         continue
                 a, b = find_root(parent, i * width + j), find_root(parent, k * width + m)
@@ -135,7 +142,13 @@ def _describe(
 
 @nb.njit(cache=True, nogil=True)
 def _contacts(
-    labels: NDArray[np.int32], disparity: Map, known: Mask, residual: Map, sigma: Map, informative: Mask, count: int
+    labels: NDArray[np.int32],
+    disparity: Map,
+    known: Mask,
+    residual: Map,
+    sigma: Map,
+    informative: Mask,
+    count: int,
 ) -> tuple[Integers, Integers, Floats]:
     """Contacts in compressed rows; columns of the values as in `RegionGraph` from coupling on."""
     height, width = labels.shape
@@ -167,11 +180,16 @@ def _contacts(
                 motion_agree = False
                 if motion_pair:
                     size = max(
-                        np.hypot(residual[i, j, 0], residual[i, j, 1]), np.hypot(residual[k, m, 0], residual[k, m, 1])
+                        np.hypot(residual[i, j, 0], residual[i, j, 1]),
+                        np.hypot(residual[k, m, 0], residual[k, m, 1]),
                     )
                     noise = 3.0 * max(sigma[i, j], sigma[k, m])
-                    apart = np.hypot(residual[i, j, 0] - residual[k, m, 0], residual[i, j, 1] - residual[k, m, 1])
-                    like *= max(LEAST_MOTION_AGREEMENT, np.exp(-0.5 * (apart / (0.2 * size + noise)) ** 2))
+                    apart = np.hypot(
+                        residual[i, j, 0] - residual[k, m, 0], residual[i, j, 1] - residual[k, m, 1]
+                    )
+                    like *= max(
+                        LEAST_MOTION_AGREEMENT, np.exp(-0.5 * (apart / (0.2 * size + noise)) ** 2)
+                    )
                     motion_agree = apart < 0.3 * size + noise
                 for one, other in ((a, b), (b, a)):
                     neighbour[fill[one]] = other
@@ -205,7 +223,12 @@ def build_region_graph(weighed: StaticEvidence) -> RegionGraph:
     """Cuts the grid into patches that no depth edge, motion edge or road border crosses, and measures their contacts."""
     labels = np.empty(weighed.disparity.shape, np.int32)
     count = _patches(
-        weighed.disparity, weighed.residual, weighed.sigma, weighed.ground, weighed.informative, labels
+        weighed.disparity,
+        weighed.residual,
+        weighed.sigma,
+        weighed.ground,
+        weighed.informative,
+        labels,
     )
     table = np.zeros((count, 9))
     _describe(
@@ -213,7 +236,13 @@ def build_region_graph(weighed: StaticEvidence) -> RegionGraph:
         weighed.evidence, table,
     )  # fmt: skip
     start, neighbour, values = _contacts(
-        labels, weighed.disparity, weighed.known, weighed.residual, weighed.sigma, weighed.informative, count
+        labels,
+        weighed.disparity,
+        weighed.known,
+        weighed.residual,
+        weighed.sigma,
+        weighed.informative,
+        count,
     )
     area = table[:, 0]
     return RegionGraph(

@@ -27,7 +27,9 @@ JOINING_ROUNDS = 4
 
 
 @nb.njit(cache=True, nogil=True)
-def _spread(start: Integers, neighbour: Integers, coupling: Floats, moving: Floats, still: Floats) -> Floats:
+def _spread(
+    start: Integers, neighbour: Integers, coupling: Floats, moving: Floats, still: Floats
+) -> Floats:
     """Probability of each patch that a random walker meets moving before static evidence, by Gauss-Seidel sweeps."""
     count = len(moving)
     probability = np.where(moving > 0, 1.0, 0.0)
@@ -66,8 +68,13 @@ def _cores(
             q = neighbour[e]
             if inside[p] and inside[q] and likeness[e] > CORE_LIKENESS:
                 if informative[p] > 0.5 and informative[q] > 0.5:
-                    size = max(np.hypot(residual[p, 0], residual[p, 1]), np.hypot(residual[q, 0], residual[q, 1]))
-                    apart = np.hypot(residual[p, 0] - residual[q, 0], residual[p, 1] - residual[q, 1])
+                    size = max(
+                        np.hypot(residual[p, 0], residual[p, 1]),
+                        np.hypot(residual[q, 0], residual[q, 1]),
+                    )
+                    apart = np.hypot(
+                        residual[p, 0] - residual[q, 0], residual[p, 1] - residual[q, 1]
+                    )
                     if apart > 0.4 * size + 1.5:
                         continue
                 a, b = find_root(parent, p), find_root(parent, q)
@@ -91,7 +98,13 @@ def _cores(
 
 
 @nb.njit(cache=True, nogil=True)
-def _grow(start: Integers, neighbour: Integers, likeness: Floats, inside: NDArray[np.bool_], region: Integers) -> None:
+def _grow(
+    start: Integers,
+    neighbour: Integers,
+    likeness: Floats,
+    inside: NDArray[np.bool_],
+    region: Integers,
+) -> None:
     """Every patch inside joins the core that it reaches over the most alike contacts (Dijkstra)."""
     queue = [(0.0, np.int64(p)) for p in range(len(region)) if region[p] > 0]
     heapq.heapify(queue)
@@ -132,7 +145,10 @@ def _describe(graph: RegionGraph, region: Integers) -> _Regions:
     area = np.bincount(region, graph.area, count)
     known = np.bincount(region, graph.area * graph.known, count)
     certainty = np.bincount(region, graph.certainty, count)
-    residual = np.stack([np.bincount(region, graph.certainty * graph.residual[:, axis], count) for axis in (0, 1)], 1)
+    residual = np.stack(
+        [np.bincount(region, graph.certainty * graph.residual[:, axis], count) for axis in (0, 1)],
+        1,
+    )
     disparity, measured = np.zeros(count), np.zeros(count)
     members = np.flatnonzero(region)
     order = members[np.argsort(region[members], kind="stable")]
@@ -141,7 +157,9 @@ def _describe(graph: RegionGraph, region: Integers) -> _Regions:
         patches = order[bounds[number - 1] : bounds[number]]
         disparity[number] = _weighted_median(graph.disparity[patches], graph.area[patches])
         if known[number] > 10 and known[number] > 0.3 * area[number]:
-            measured[number] = _weighted_median(graph.disparity[patches], graph.area[patches] * graph.known[patches])
+            measured[number] = _weighted_median(
+                graph.disparity[patches], graph.area[patches] * graph.known[patches]
+            )
     return _Regions(
         area,
         known / np.maximum(area, 1),
@@ -159,7 +177,13 @@ def _region_contacts(graph: RegionGraph, region: Integers) -> tuple[Integers, Fl
     other = region[graph.neighbour]
     between = (one > 0) & (other > one)
     keys, place = np.unique(one[between] * count + other[between], return_inverse=True)
-    values = (graph.length, graph.depth_pairs, graph.depth_agree, graph.motion_pairs, graph.motion_agree)
+    values = (
+        graph.length,
+        graph.depth_pairs,
+        graph.depth_agree,
+        graph.motion_pairs,
+        graph.motion_agree,
+    )
     sums = np.stack([np.bincount(place, column[between], len(keys)) for column in values], axis=1)
     return np.stack([keys // count, keys % count], axis=1), sums
 
@@ -230,7 +254,9 @@ def grow_regions(graph: RegionGraph) -> tuple[Integers, Floats]:
     inside = probability > 0.5
     likeness = graph.coupling / graph.length
     sure = inside & (graph.evidence > CORE_EVIDENCE * graph.area)
-    region = _cores(graph.start, graph.neighbour, likeness, sure, graph.area, graph.informative, graph.residual)
+    region = _cores(
+        graph.start, graph.neighbour, likeness, sure, graph.area, graph.informative, graph.residual
+    )
     _grow(graph.start, graph.neighbour, likeness, inside, region)
     if region.any() and (region == 0).any():
         region = _join(graph, region)

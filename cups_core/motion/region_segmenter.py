@@ -38,19 +38,31 @@ class RegionSettings:
         0.6, "slowest speed over ground of a moving object, m/s", minimum=0.0, maximum=20.0
     )
     maximum_speed_mps: float = setting(
-        40.0, "nothing moves faster over ground, m/s; faster measurements are mismatches", minimum=1.0, maximum=100.0
+        40.0,
+        "nothing moves faster over ground, m/s; faster measurements are mismatches",
+        minimum=1.0,
+        maximum=100.0,
     )
     minimum_evidence: float = setting(
-        30.0, "mean evidence of a region times the root of its size: larger = fewer, surer objects", minimum=0.0
+        30.0,
+        "mean evidence of a region times the root of its size: larger = fewer, surer objects",
+        minimum=0.0,
     )
     minimum_coverage: float = setting(
         0.35, "share of a region that must show motion by itself", minimum=0.0, maximum=1.0
     )
     minimum_explained: float = setting(
-        0.3, "share of a region's residual flow that one motion in space must explain", minimum=0.0, maximum=1.0
+        0.3,
+        "share of a region's residual flow that one motion in space must explain",
+        minimum=0.0,
+        maximum=1.0,
     )
-    minimum_surface_m2: float = setting(0.12, "smallest visible surface of an object, square metres", minimum=0.0)
-    maximum_surface_m2: float = setting(100.0, "largest visible surface of an object, square metres", minimum=0.0)
+    minimum_surface_m2: float = setting(
+        0.12, "smallest visible surface of an object, square metres", minimum=0.0
+    )
+    maximum_surface_m2: float = setting(
+        100.0, "largest visible surface of an object, square metres", minimum=0.0
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +87,11 @@ def sample_correspondences(scene: SceneFlow) -> Correspondences:
     some = (slice(step // 2, None, step), slice(step // 2, None, step))
     columns, rows = scene.pixel_coordinates()
     x, y = np.meshgrid(columns[some[1]], rows[some[0]])
-    disparity, error, after = scene.disparity[some], scene.flow_error[some], scene.next_disparity[some]
+    disparity, error, after = (
+        scene.disparity[some],
+        scene.flow_error[some],
+        scene.next_disparity[some],
+    )
     usable = (disparity > 1.0) & (error < LARGEST_INCONSISTENCY_PX)
     pixels = np.stack([x[usable], y[usable]], axis=1).astype(np.float64)
     return Correspondences(
@@ -95,7 +111,12 @@ class RegionSegmenter:
         self._settings = settings
 
     def segment(
-        self, motion: StereoMotion, rig: StereoRig, interval_s: float, previous: RigidTransform | None = None
+        self,
+        motion: StereoMotion,
+        rig: StereoRig,
+        interval_s: float,
+        previous: RigidTransform | None = None,
+        moved_before: NDArray[np.bool_] | None = None,
     ) -> RegionResult:
         """Moving objects of the frame at t.
 
@@ -104,6 +125,7 @@ class RegionSegmenter:
             rig: calibration.
             interval_s: time from t to t+1, seconds; negative where "t+1" is the earlier frame.
             previous: ego-motion of the pair before, a first guess.
+            moved_before: bool (H, W), pixels that flow traces back to a moving object of the pair before.
 
         Raises:
             InputError: the estimates have another size than the rig.
@@ -119,7 +141,13 @@ class RegionSegmenter:
             return RegionResult(empty, None, note)
         ego = estimate_ego_motion(correspondences, rig, previous)
         weighed = weigh_static_hypothesis(
-            scene, ego.transform, find_ground_plane(scene), interval_s, self._settings.maximum_speed_mps, BLEED_RADIUS
+            scene,
+            ego.transform,
+            find_ground_plane(scene),
+            interval_s,
+            self._settings.maximum_speed_mps,
+            BLEED_RADIUS,
+            None if moved_before is None else moved_before[:: scene.stride, :: scene.stride],
         )
         return RegionResult(self._objects(scene, weighed, ego.transform, interval_s), ego, "")
 
@@ -142,7 +170,10 @@ class RegionSegmenter:
         bounds = np.searchsorted(region[rows, columns], np.arange(1, count + 2))
         found: list[tuple[int, float, NDArray[np.float64]]] = []
         for number in range(1, count + 1):
-            points = rows[bounds[number - 1] : bounds[number]], columns[bounds[number - 1] : bounds[number]]
+            points = (
+                rows[bounds[number - 1] : bounds[number]],
+                columns[bounds[number - 1] : bounds[number]],
+            )
             area = len(points[0])
             measured = weighed.known[points]
             if measured.sum() < 8 or measured.mean() < 0.2:

@@ -56,7 +56,9 @@ class StereoMotion:
         ):
             found = getattr(self, name)
             if found.shape != (*size, *channels) or found.dtype != np.float32:
-                raise InputError(f"{name}: expected float32 {(*size, *channels)}, found {found.dtype} {found.shape}")
+                raise InputError(
+                    f"{name}: expected float32 {(*size, *channels)}, found {found.dtype} {found.shape}"
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,9 @@ class SceneFlow:
     def pixel_coordinates(self) -> tuple[Map, Map]:
         """Image columns (w,) and rows (h,) of the grid points, pixels."""
         h, w = self.disparity.shape
-        return np.arange(w, dtype=np.float32) * self.stride, np.arange(h, dtype=np.float32) * self.stride
+        return np.arange(w, dtype=np.float32) * self.stride, np.arange(
+            h, dtype=np.float32
+        ) * self.stride
 
 
 @nb.njit(cache=True, nogil=True, inline="always")
@@ -116,7 +120,13 @@ def _checked(left: Map, right: Map, stride: int, tolerance: float, out: Map) -> 
 
 @nb.njit(cache=True, nogil=True)
 def _gather(
-    forward: Map, backward: Map, next_map: Map, stride: int, flow: Map, error: Map, next_disparity: Map
+    forward: Map,
+    backward: Map,
+    next_map: Map,
+    stride: int,
+    flow: Map,
+    error: Map,
+    next_disparity: Map,
 ) -> None:
     height, width = next_map.shape
     for i in range(error.shape[0]):
@@ -129,7 +139,9 @@ def _gather(
             error[i, j] = UNVERIFIED
             next_disparity[i, j] = 0.0
             if tx >= 0 and ty >= 0 and tx <= width - 1 and ty <= height - 1:
-                error[i, j] = np.hypot(u + _bilinear(backward, tx, ty, 0), v + _bilinear(backward, tx, ty, 1))
+                error[i, j] = np.hypot(
+                    u + _bilinear(backward, tx, ty, 0), v + _bilinear(backward, tx, ty, 1)
+                )
                 next_disparity[i, j] = next_map[int(ty + 0.5), int(tx + 0.5)]
 
 

@@ -28,6 +28,8 @@ INDIFFERENCE = 9.0
 STRONGEST_EVIDENCE = 4.0
 # The ground mask reaches this share of the camera height above the road.
 GROUND_MARGIN = 0.1
+# What having moved a frame ago adds: it decides where nothing is measured, never against a measurement.
+MEMORY = 0.4
 FURTHEST_DISPARITY_PX = 0.8
 FLOW_BINS_PX = (2.0, 5.0, 10.0, 20.0, 40.0)
 SMALLEST_SIGMA_PX = 0.05
@@ -182,7 +184,13 @@ def _test_static(
 
 @nb.njit(cache=True, nogil=True)
 def _averaged(
-    residual: Map, found: Map, flow_error: Map, believable: Mask, disparity: Map, mean: Map, mean_found: Map
+    residual: Map,
+    found: Map,
+    flow_error: Map,
+    believable: Mask,
+    disparity: Map,
+    mean: Map,
+    mean_found: Map,
 ) -> None:
     """3x3 means of both residuals over points of the same surface, flow weighted by its consistency."""
     height, width = disparity.shape
@@ -256,6 +264,7 @@ def _weigh(
     informative: Mask,
     evidence: Map,
     bleed_radius: int,
+    moved_before: Mask,
 ) -> None:
     height, width = disparity.shape
     for i in range(height):
@@ -292,14 +301,23 @@ def _weigh(
                 # Farther than predicted: the surface has gone. Nearer: it may only be hidden by another one, so the
                 # flow has to confirm that it came nearer, and no faster than anything drives.
                 nearest = 1.0 / max(1.0 / d - reach_disparity, 0.002) - d
-                if deviation < 0 or (found[i, j] < nearest and flow_error[i, j] < 2.0 and believable[i, j] and agrees[i, j]):
+                if deviation < 0 or (
+                    found[i, j] < nearest
+                    and flow_error[i, j] < 2.0
+                    and believable[i, j]
+                    and agrees[i, j]
+                ):
                     squared += min(deviation * deviation, 100.0)
-            odds = (squared - INDIFFERENCE) / INDIFFERENCE
-            evidence[i, j] = min(max(odds, -silence), STRONGEST_EVIDENCE)
+            odds = max((squared - INDIFFERENCE) / INDIFFERENCE, -silence)
+            if moved_before[i, j]:
+                odds += MEMORY
+            evidence[i, j] = min(odds, STRONGEST_EVIDENCE)
 
 
 @nb.njit(cache=True, nogil=True)
-def _bled(disparity: Map, residual: Map, sigma: Map, ground: Mask, i: int, j: int, radius: int) -> bool:
+def _bled(
+    disparity: Map, residual: Map, sigma: Map, ground: Mask, i: int, j: int, radius: int
+) -> bool:
     """Whether the point only repeats the motion of a nearer surface beside it: patch-based flow bleeds over edges."""
     height, width = disparity.shape
     near_i, near_j, near = i, j, disparity[i, j]
@@ -321,6 +339,7 @@ def weigh_static_hypothesis(
     interval_s: float,
     maximum_speed_mps: float,
     bleed_radius: int,
+    moved_before: Mask | None = None,
 ) -> StaticEvidence:
     """Tests every grid point against the hypothesis that only the camera moved.
 
@@ -334,6 +353,7 @@ def weigh_static_hypothesis(
         interval_s: time between the frames, seconds (its sign does not matter).
         maximum_speed_mps: nothing moves faster over ground, m/s; faster flow is a mismatch.
         bleed_radius: how far flow bleeds over depth edges, grid points.
+        moved_before: bool (h, w), points that belonged to a moving object in the frame before.
     """
     rig = scene.rig
     shape = scene.disparity.shape
@@ -341,7 +361,11 @@ def weigh_static_hypothesis(
     known = scene.disparity > 0
     disparity, spread = np.empty(shape, np.float32), np.empty(shape, np.float32)
     _filled(scene.disparity, disparity, spread)
-    raw, length, raw_found = np.empty((*shape, 2), np.float32), np.empty(shape, np.float32), np.empty(shape, np.float32)
+    raw, length, raw_found = (
+        np.empty((*shape, 2), np.float32),
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float32),
+    )
     believable, agrees = np.empty(shape, np.bool_), np.empty(shape, np.bool_)
     camera = np.array([rig.fx, rig.fy, rig.cx, rig.cy, rig.focal_baseline])
     _test_static(
@@ -376,6 +400,7 @@ def weigh_static_hypothesis(
         np.array(FLOW_BINS_PX, np.float32), bin_sigma, floor, disparity_sigma, parallax,
         reach_m / rig.focal_baseline, SHOWN_SPEED_MPS * abs(interval_s) * rig.fx / rig.focal_baseline,
         sigma, informative, evidence, bleed_radius,
+        np.zeros(shape, np.bool_) if moved_before is None else moved_before,
     )  # fmt: skip
     return StaticEvidence(
         disparity, known, residual, found, sigma, disparity_sigma, informative, ground, evidence
