@@ -23,6 +23,8 @@ Mask = NDArray[np.bool_]
 LOST_FLOW_PX = 5.0
 # Flow is wrong by about this many times its forward-backward error (measured on ray-cast drives with DIS flow).
 ERROR_PER_INCONSISTENCY = 1.5
+# So many static neighbours with the same flow make it theirs (of about a hundred that are looked at).
+REPEATED = 25
 # Squared deviation in noise units at which static and moving are equally likely.
 INDIFFERENCE = 9.0
 STRONGEST_EVIDENCE = 4.0
@@ -338,6 +340,7 @@ def _bled(
     d, u, v = disparity[i, j], residual[i, j, 0], residual[i, j, 1]
     like_static = max(2.0 * sigma[i, j], 0.2 * np.hypot(u, v))
     near_i, near_j, near = i, j, d
+    repeated = 0
     for k in range(max(0, i - radius), min(height, i + radius + 1), 2):
         for m in range(max(0, j - radius), min(width, j + radius + 1), 2):
             other = disparity[k, m]
@@ -348,8 +351,9 @@ def _bled(
                 left_v = static_flow[i, j, 1] + v - static_flow[k, m, 1]
                 if abs(left_u) < like_static and abs(left_v) < like_static:
                     stands = np.hypot(residual[k, m, 0], residual[k, m, 1]) < 3.0 * sigma[k, m]
-                    if stands and np.hypot(left_u, left_v) < like_static:
-                        return True
+                    repeated += stands and np.hypot(left_u, left_v) < like_static
+    if repeated >= REPEATED:
+        return True
     if near - d < max(1.5, 0.12 * near) or ground[near_i, near_j]:
         return False
     other_u, other_v = residual[near_i, near_j, 0], residual[near_i, near_j, 1]
