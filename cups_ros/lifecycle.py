@@ -62,7 +62,9 @@ def run(make_node: Callable[[], LifecycleNode], arguments: list[str] | None) -> 
         try:
             node = make_node()
         except (InvalidParameterValueException, InvalidParameterTypeException) as error:
-            print(f"cups_ros: {error}: correct the parameter file or the -p argument", file=sys.stderr)
+            print(
+                f"cups_ros: {error}: correct the parameter file or the -p argument", file=sys.stderr
+            )
             return 1
         executor = SingleThreadedExecutor()
         executor.add_node(node)

@@ -171,7 +171,11 @@ class StereoInput:
 
     def explain_silence(self) -> str:
         """Why no pair has come since the last call of this, and what to do; asked only when none has."""
-        missing = [self._explain_image(image) for side, image in self._images.items() if self._is_silent(side)]
+        missing = [
+            self._explain_image(image)
+            for side, image in self._images.items()
+            if self._is_silent(side)
+        ]
         missing += [
             f"{self._info_subscriptions[side].topic_name}: no camera_info has arrived; without it there is no depth. "
             "Start the driver's camera_info or remap the topic"
@@ -219,5 +223,7 @@ class StereoInput:
             return
         self.pairs += 1
         self._on_pair(
-            StereoMessages(left, right, self._infos[Side.LEFT], self._infos[Side.RIGHT], self._topics)
+            StereoMessages(
+                left, right, self._infos[Side.LEFT], self._infos[Side.RIGHT], self._topics
+            )
         )
