@@ -12,14 +12,34 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.rosbag2 import ReaderError
+
 from cups_training.demo.processes import DemoError, ModuleProcess
 from cups_training.demo.recording import Recording
 
 NAMESPACE = "/demo"
+BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 # The node compiles its kernels before it listens, once on a machine.
 START_TIMEOUT_S = 180
 QUIET_S = 2.0
 POLL_S = 0.1
+
+
+def image_transport(drive: Path) -> str:
+    """Whether the pictures of a drive travel raw or compressed, as the node must know beforehand.
+
+    Raises:
+        DemoError: the bag cannot be read.
+    """
+    if not (drive / "metadata.yaml").is_file() and drive.suffix not in BAG_SUFFIXES:
+        return "raw"
+    try:
+        with AnyReader([drive]) as reader:
+            types = {item.msgtype for item in reader.connections if "left" in item.topic}
+    except (AnyReaderError, ReaderError) as error:
+        raise DemoError(f"{drive}: not a bag that can be read: {error}") from error
+    return "raw" if "sensor_msgs/msg/Image" in types else "compressed"
 
 
 def play(drive: Path, output: Path, on_progress: Callable[[Recording], None]) -> Recording:
@@ -66,7 +86,7 @@ def play(drive: Path, output: Path, on_progress: Callable[[Recording], None]) ->
 
         others = [
             start("demo_recorder", {"output": output}, on_line),
-            start("pseudo_label_node", {}),
+            start("pseudo_label_node", {"input.image_transport": image_transport(drive)}),
         ]
         player = start("drive_player", {"path": drive, "wait_s": float(START_TIMEOUT_S)})
         # The last results still come when the player has ended.
