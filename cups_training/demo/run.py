@@ -75,30 +75,39 @@ def run_demo(drive: Path, output: Path) -> None:
         console.print(f"{name:>13}  {file.resolve()}", soft_wrap=True, highlight=False)
 
 
-def _picture(stamp_ns: int, output: Path) -> NDArray[np.uint8] | None:
-    image = cv2.imread(str(output / "overlays" / f"{stamp_ns}.jpg"))
-    return None if image is None else np.asarray(image[..., ::-1])
+def _overlays(output: Path) -> dict[int, Path]:
+    """The recorded pictures by stamp, in the order of time."""
+    return dict(sorted((int(file.stem), file) for file in (output / "overlays").glob("*.jpg")))
+
+
+def _picture(file: Path) -> NDArray[np.uint8]:
+    image = cv2.imread(str(file))
+    if image is None:
+        raise InputError(f"{file}: expected a recorded picture, found something else")
+    return np.asarray(image[..., ::-1])
 
 
 def _film(recording: Recording, output: Path) -> Iterator[NDArray[np.uint8]]:
     """One picture for each played frame; where one was dropped, the last result stands still."""
+    files = _overlays(output)
     last: NDArray[np.uint8] | None = None
-    for stamp_ns in sorted(recording.published_ns.keys() | recording.labels.keys()):
-        picture = _picture(stamp_ns, output)
-        last = last if picture is None else picture
+    for stamp_ns in sorted(recording.published_ns.keys() | files.keys()):
+        if stamp_ns in files:
+            last = _picture(files[stamp_ns])
         if last is not None:
             yield last
 
 
 def _sheet(recording: Recording, output: Path) -> NDArray[np.uint8]:
-    stamps = [stamp for stamp in sorted(recording.labels) if _picture(stamp, output) is not None]
+    files = _overlays(output)
+    stamps = sorted(files.keys() & recording.labels.keys())
     places = np.unique(np.linspace(0, len(stamps) - 1, SHEET_PICTURES).astype(int))
     chosen = [stamps[place] for place in places]
-    pictures = [found for stamp in chosen if (found := _picture(stamp, output)) is not None]
     captions = [
         f"{(stamp - stamps[0]) / 1e9:.1f} s   {len(recording.labels[stamp].objects)} moving"
         for stamp in chosen
     ]
+    pictures = [_picture(files[stamp]) for stamp in chosen]
     return contact_sheet(pictures, captions, SHEET_COLUMNS, SHEET_WIDTH)
 
 
