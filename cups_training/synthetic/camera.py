@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from cups_core.motion.rigid_transform import RigidTransform
@@ -48,9 +49,21 @@ class Camera:
 
     def directions(self, columns: NDArray[np.floating], rows: NDArray[np.floating]) -> NDArray[np.float32]:
         """World directions (N, 3) through pixels, float32, of length one along the optical axis."""
-        rig = self.rig
-        x = (columns - rig.cx) / rig.fx
-        y = (rows + self.row_offset_px - rig.cy) / rig.fy
-        cos, sin = np.cos(self.roll_rad), np.sin(self.roll_rad)
-        rays = np.stack([cos * x - sin * y, sin * x + cos * y, np.ones_like(x)], axis=-1)
-        return (rays @ self.pose.rotation.T).astype(np.float32)
+        return np.asarray(
+            _directions(
+                columns, rows, self.rig.K, self.pose.rotation, self.row_offset_px, np.cos(self.roll_rad),
+                np.sin(self.roll_rad),
+            )
+        )
+
+
+@njit(cache=True, error_model="numpy")
+def _directions(columns, rows, K, rotation, row_offset, cos, sin):
+    out = np.empty((len(columns), 3), np.float32)
+    for i in range(len(columns)):
+        px = (columns[i] - K[0, 2]) / K[0, 0]
+        py = (rows[i] + row_offset - K[1, 2]) / K[1, 1]
+        x, y = cos * px - sin * py, sin * px + cos * py
+        for axis in range(3):
+            out[i, axis] = rotation[axis, 0] * x + rotation[axis, 1] * y + rotation[axis, 2]
+    return out

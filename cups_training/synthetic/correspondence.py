@@ -25,12 +25,28 @@ class Transfer:
     """Where the surface behind each pixel lies for another camera at another time.
 
     Attributes:
-        points: float32 (H * W, 3), metres, frame of the other camera.
-        pixels: float64 (H, W, 2), columns and rows in the other image; NaN behind the other camera.
+        other: that camera.
+        shift: float32 (H, W, 2), way in the image, pixels right and down; NaN behind the other camera.
+        directions: float32 (H * W, 3), world, from the other camera to the surface, as long as the way.
+        reach: float32 (H * W,), share of the way that must be free; negative outside the other image.
     """
 
-    points: NDArray[np.float32]
-    pixels: NDArray[np.float64]
+    other: Camera
+    shift: NDArray[np.float32]
+    directions: NDArray[np.float32]
+    reach: NDArray[np.float32]
+
+    def hidden(self, casters: Sequence[RayCaster]) -> NDArray[np.bool_]:
+        """Whether the other camera cannot see each point, outside its image or behind something; bool (H, W).
+
+        Args:
+            casters: the geometry at the other camera's time.
+        """
+        origins = np.empty_like(self.directions)
+        origins[:] = self.other.centre
+        result = blocked(casters, origins, self.directions, self.reach)
+        result |= self.reach < 0
+        return result.reshape(self.shift.shape[:2])
 
 
 def transfer(
@@ -40,7 +56,7 @@ def transfer(
     """Carry every pixel over to another camera, with the rigid part that it shows.
 
     Args:
-        camera: of the pixels.
+        camera: of the pixels; its errors of rectification are ignored.
         parts: world from part at the camera's time.
         other: camera to carry them to.
         other_parts: world from part at the other time.
@@ -54,31 +70,15 @@ def transfer(
         matrices[row, :, :3], matrices[row, :, 3] = motion.rotation, motion.translation_m
     matrices[-1, :, :3] = into_other.rotation @ camera.pose.rotation
     matrices[-1, :, 3] = 0.0
-    return Transfer(*_carry(part, depth, matrices, camera.rig.K, other.rig.K))
-
-
-def hidden(
-    moved: Transfer, other: Camera, casters: Sequence[RayCaster]
-) -> NDArray[np.bool_]:
-    """Whether the other camera cannot see each point: outside its image, or behind something; bool (H, W)."""
-    height, width = moved.pixels.shape[:2]
-    x, y = moved.pixels[..., 0].ravel(), moved.pixels[..., 1].ravel()
-    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-    asked = np.flatnonzero(inside)
-    towards = (moved.points[asked].astype(np.float64) @ other.pose.rotation.T).astype(np.float32)
-    origins = np.broadcast_to(other.centre.astype(np.float32), towards.shape).copy()
-    # Stop a centimetre (and float32's last bits) before the surface itself.
-    reach = (0.9999 - 0.01 / np.maximum(moved.points[asked, 2], 0.1)).astype(np.float32)
-    result = ~inside
-    result[asked] = blocked(casters, origins, towards, reach)
-    return result.reshape(height, width)
+    return Transfer(other, *_carry(part, depth, matrices, camera.rig.K, other.rig.K, other.pose.rotation))
 
 
 @njit(cache=True, error_model="numpy")
-def _carry(part, depth, matrices, K, other_K):
+def _carry(part, depth, matrices, K, other_K, turn):
     height, width = depth.shape
-    points = np.empty((height * width, 3), np.float32)
-    pixels = np.empty((height, width, 2), np.float64)
+    directions = np.empty((height * width, 3), np.float32)
+    reach = np.empty(height * width, np.float32)
+    shift = np.empty((height, width, 2), np.float32)
     for row in range(height):
         for column in range(width):
             at = part[row, column]
@@ -90,11 +90,18 @@ def _carry(part, depth, matrices, K, other_K):
             oy = M[1, 0] * x + M[1, 1] * y + M[1, 2] * z + M[1, 3]
             oz = M[2, 0] * x + M[2, 1] * y + M[2, 2] * z + M[2, 3]
             index = row * width + column
-            points[index, 0], points[index, 1], points[index, 2] = ox, oy, oz
+            for axis in range(3):
+                directions[index, axis] = turn[axis, 0] * ox + turn[axis, 1] * oy + turn[axis, 2] * oz
+            reach[index] = -1.0
             if oz > 1e-3:
-                pixels[row, column, 0] = other_K[0, 0] * ox / oz + other_K[0, 2]
-                pixels[row, column, 1] = other_K[1, 1] * oy / oz + other_K[1, 2]
+                to_column = other_K[0, 0] * ox / oz + other_K[0, 2]
+                to_row = other_K[1, 1] * oy / oz + other_K[1, 2]
+                shift[row, column, 0] = to_column - column
+                shift[row, column, 1] = to_row - row
+                if -0.5 <= to_column <= width - 0.5 and -0.5 <= to_row <= height - 0.5:
+                    # Stop a centimetre (and float32's last bits) before the surface itself.
+                    reach[index] = max(0.9999 - 0.01 / oz, 0.0)
             else:
-                pixels[row, column, 0] = np.nan
-                pixels[row, column, 1] = np.nan
-    return points, pixels
+                shift[row, column, 0] = np.nan
+                shift[row, column, 1] = np.nan
+    return shift, directions, reach

@@ -17,7 +17,7 @@ from cups_core.rig import StereoRig
 from cups_training.synthetic.camera import Camera
 from cups_training.synthetic.casting import MISSED, Hits
 from cups_training.synthetic.classes import StreetClass
-from cups_training.synthetic.correspondence import Transfer, hidden, transfer
+from cups_training.synthetic.correspondence import transfer
 from cups_training.synthetic.rendering import cast_pixels, render
 from cups_training.synthetic.scene import Scene, Snapshot
 from cups_training.synthetic.sensor import Sensor, expose, sample_sensors
@@ -92,9 +92,8 @@ class SyntheticDrive:
         right_part, right_depth = self._maps(self._right_hits(index))
         to_right = transfer(left, now.part_poses, right, now.part_poses, part, depth)
         to_left = transfer(right, now.part_poses, left, now.part_poses, right_part, right_depth)
-        next_left, last_left = self._left(index + 1), self._left(index - 1)
-        forward = transfer(left, now.part_poses, next_left, after.part_poses, part, depth)
-        backward = transfer(left, now.part_poses, last_left, before.part_poses, part, depth)
+        forward = transfer(left, now.part_poses, self._left(index + 1), after.part_poses, part, depth)
+        backward = transfer(left, now.part_poses, self._left(index - 1), before.part_poses, part, depth)
         seen = hits.triangle.reshape(self.rig.shape)
         instance = np.where(seen == MISSED, np.uint16(0), self.scene.surfaces.instance[seen])
         objects = self._objects(index)
@@ -104,12 +103,12 @@ class SyntheticDrive:
             disparity=np.nan_to_num(self.rig.disparity(depth)),
             disparity_right=np.nan_to_num(self.rig.disparity(right_depth)),
             depth=depth,
-            flow_forward=self._flow(forward),
-            flow_backward=self._flow(backward),
-            occluded_stereo=hidden(to_right, right, now.casters),
-            occluded_right=hidden(to_left, left, now.casters),
-            occluded_forward=hidden(forward, next_left, after.casters),
-            occluded_backward=hidden(backward, last_left, before.casters),
+            flow_forward=forward.shift,
+            flow_backward=backward.shift,
+            occluded_stereo=to_right.hidden(now.casters),
+            occluded_right=to_left.hidden(now.casters),
+            occluded_forward=forward.hidden(after.casters),
+            occluded_backward=backward.hidden(before.casters),
             semantic=np.where(seen == MISSED, np.uint8(StreetClass.SKY), self.scene.surfaces.semantic[seen]),
             instance=instance,
             moving=moving[instance],
@@ -141,10 +140,6 @@ class SyntheticDrive:
         part = np.where(hits.triangle == MISSED, np.int32(-1), self.scene.surfaces.part[hits.triangle])
         return part.reshape(self.rig.shape), hits.distance.reshape(self.rig.shape)
 
-    def _flow(self, moved: Transfer) -> NDArray[np.float32]:
-        columns, rows = np.meshgrid(np.arange(self.rig.width), np.arange(self.rig.height))
-        return (moved.pixels - np.stack([columns, rows], axis=-1)).astype(np.float32)
-
     def _right_picture(self, index: int, sensor: Sensor) -> NDArray[np.uint8]:
         snapshot = self._snapshot(self._time(index) + sensor.delay_s)
         left = Camera(self.rig, snapshot.camera)
@@ -168,10 +163,8 @@ class SyntheticDrive:
         later = self.scene.ego.camera_pose(snapshot.time + shutter)
         moved_camera = Camera(self.rig, later.after(snapshot.camera.inverse()).after(camera.pose))
         part, depth = self._maps(hits)
-        return self._flow(
-            transfer(camera, snapshot.part_poses, moved_camera, self.scene.part_poses(snapshot.time + shutter), part,
-                     depth)
-        )
+        later_parts = self.scene.part_poses(snapshot.time + shutter)
+        return transfer(camera, snapshot.part_poses, moved_camera, later_parts, part, depth).shift
 
     def _objects(self, index: int) -> tuple[ObjectTruth, ...]:
         time, interval = self._time(index), 1.0 / self.settings.rate_hz

@@ -77,7 +77,7 @@ class MaterialTable:
         return np.array(self._rows, np.float32).reshape(-1, _COLUMNS)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def pattern(row, lattice, x, y, z, fx, fy, fz):
     """Reflectance and mirror share of a surface point.
 
@@ -168,16 +168,17 @@ def pattern(row, lattice, x, y, z, fx, fy, fz):
     )
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def _road(p, lattice, x, y, fx, fy, spread, grain, roughness):
     # p0 = half width of the lanes, p1 = junction centre, p2 = its half length, p3 = start of the crosswalk,
     # p4 = the carriageway's half width. Texture = street coordinates (along, left).
-    patch = fractal_noise(lattice, x * 0.6, y + 3.0, 7.7, 0.25, 3, spread)
+    patch = fractal_noise(lattice, x * 0.6, y + 3.0, 7.7, 0.25, 2, spread)
     grain += 0.5 * roughness * patch
     # Tar seams follow the zero line of slow noise, as cracks do.
-    crack = abs(fractal_noise(lattice, x, y, 21.3, 0.35, 3, spread))
-    if crack < 0.02 and spread < 0.15:
-        grain -= 0.3 * (1.0 - spread / 0.15)
+    if spread < 0.15:
+        crack = abs(fractal_noise(lattice, x, y, 21.3, 0.35, 3, spread))
+        if crack < 0.02:
+            grain -= 0.3 * (1.0 - spread / 0.15)
     paint = 0.0
     if abs(x - p[1]) > p[2]:
         paint += stripes(x, 6.0, 3.0, fx) * band(abs(y), 0.0, 0.07, fy)
@@ -187,11 +188,13 @@ def _road(p, lattice, x, y, fx, fy, spread, grain, roughness):
     crossing = band(x, p[3], p[3] + 3.0, fx) * band(abs(y), 0.0, p[4] - 0.3, fy)
     paint = max(paint * (1.0 - crossing), crossing * stripes(y + 0.25, 1.0, 0.5, fy))
     paint += band(x, p[3] - 1.6, p[3] - 1.2, fx) * band(y, -p[0], 0.0, fy)
+    if paint < 0.01:
+        return 0.0, grain
     worn = 0.85 + 0.5 * fractal_noise(lattice, x, y, 2.0, 1.5, 4, spread)
     return min(max(paint, 0.0), 1.0) * min(max(worn, 0.3), 1.0), grain
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def _facade(p, lattice, r, g, b, r2, g2, b2, x, z, fx, fz, grain, mirror):
     # p0 = window period, p1 = storey, p2 = window width, p3 = window height, p4 = brick height (0 = plaster),
     # p5 = height of the ground floor, p6 = 1 when every window looks alike.

@@ -15,7 +15,7 @@ _SIZE = 32
 LATTICE = np.random.default_rng(20240917).uniform(-1.0, 1.0, (_SIZE, _SIZE, _SIZE)).astype(np.float32)
 
 
-@njit(cache=True, error_model="numpy", inline="never")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def value_noise(lattice, x, y, z):
     """Smooth noise in -1..1 at a point in lattice units; repeats every 32."""
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
@@ -32,7 +32,7 @@ def value_noise(lattice, x, y, z):
     return n0 + a * (n1 - n0)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def fractal_noise(lattice, x, y, z, frequency, octaves, footprint):
     """Octaves of noise from `frequency` (cycles per metre) up, each damped by the pixel's footprint (metres)."""
     total = 0.0
@@ -51,20 +51,20 @@ def fractal_noise(lattice, x, y, z, frequency, octaves, footprint):
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def stripes(x, period, width, footprint):
     """Share of the interval of length `footprint` around x that stripes [k period, k period + width) cover."""
     half = 0.5 * max(footprint, 1e-4)
     return (_covered(x + half, period, width) - _covered(x - half, period, width)) / (2 * half)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def _covered(x, period, width):
     whole = math.floor(x / period)
     return whole * width + min(x - whole * period, width)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def band(x, low, high, footprint):
     """Share of the interval of length `footprint` around x that lies in [low, high]."""
     half = 0.5 * max(footprint, 1e-4)

@@ -16,7 +16,7 @@ from cups_training.synthetic.noise import fractal_noise
 _FAR_M = 1.0e4
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def surface_points(
     triangle, u, v, distance, directions, step_x, step_y, centre, corners, normals, texture, material, materials,
     lattice,
@@ -95,7 +95,7 @@ def surface_points(
     return points, facing, colours
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def _sky(light, lattice, x, y, z, detail):
     """Colour of the sky in a unit direction; below the horizon that of hazy ground."""
     up = max(z, 0.0)
@@ -115,7 +115,7 @@ def _sky(light, lattice, x, y, z, detail):
     return red + glow, green + glow, blue + 0.9 * glow
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=True)
 def lit_colours(triangle, distance, directions, points, facing, colours, in_sun, light, lattice):
     """Light that reaches the camera along each ray.
 
