@@ -104,7 +104,7 @@ def _ground(
 ) -> list[Mesh]:
     grey = random.uniform(0.09, 0.17)
     road = materials.add(
-        Kind.ROAD, (grey, grey, grey * 1.03), (0.62, 0.62, 0.6), roughness=random.uniform(0.25, 0.5), frequency=1.7,
+        Kind.ROAD, (grey, grey, grey * 1.03), (0.62, 0.62, 0.6), roughness=random.uniform(0.4, 0.8), frequency=1.7,
         parameters=(LANE_M, junction, JUNCTION_HALF_M + 1.0, crosswalk, CARRIAGEWAY_HALF_M),
     )
     tone = random.uniform(0.26, 0.4)

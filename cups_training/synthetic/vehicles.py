@@ -63,17 +63,18 @@ def _vehicle(
     )
     window_top = roof - 0.1
     pillars = (cabin[2] - 0.1, 0.5 * (cabin[1] + cabin[2]), cabin[1] + 0.1)
-    sill = belt if kind == "car" else 10.0 if random.random() < 0.5 else belt
+    # Half of the vans have no windows behind the driver.
+    is_closed = kind == "van" and random.random() < 0.5
     glass = materials.add(
-        Kind.CAR_CABIN, paint, (0.03, 0.03, 0.03), roughness=dirt, frequency=1.2, mirror=0.5 * mirror,
-        parameters=(window_top, belt if sill < 5 else belt, *pillars, half_width),
+        Kind.CAR_CABIN, paint, (0.03, 0.03, 0.03), roughness=dirt, frequency=1.2, mirror=0.16 * mirror,
+        parameters=(window_top, belt, *pillars, half_width),
     )
     blind = materials.add(Kind.PLAIN, paint, roughness=dirt, frequency=1.2, mirror=0.25 * mirror)
     rim = materials.add(
         Kind.WHEEL, (0.35, 0.35, 0.36), roughness=0.1, parameters=(0.66 * wheel, float(random.integers(5, 8)))
     )
     shell = [_lower_shell(stations, tops, halves, body_paint)]
-    shell.append(_cabin(cabin, belt - 0.02, roof, half_width, glass, blind if sill > 5 else glass))
+    shell.append(_cabin(cabin, belt - 0.02, roof, half_width, glass, blind if is_closed else glass))
     if kind == "car":
         for side in (-1, 1):
             y = side * (half_width + 0.08)
