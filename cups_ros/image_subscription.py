@@ -59,11 +59,6 @@ class ImageSubscription(SimpleFilter):
         )
 
     @property
-    def publishers(self) -> int:
-        """How many publishers the topic has."""
-        return int(self._node.count_publishers(self.topic))
-
-    @property
     def unused_transport(self) -> str | None:
         """The other transport, when somebody publishes that one instead."""
         base = self._requested_topic.removesuffix("/compressed")

@@ -82,7 +82,7 @@ class PseudoLabelNode(LifecycleNode):
         self._input: StereoInput | None = None
         self._worker: LatestWorker[tuple[StereoMessages, float]] | None = None
         self._timers: list[Any] = []
-        self._problem = ""
+        self._silence = ""
 
     @property
     def autostart(self) -> bool:
@@ -207,9 +207,10 @@ class PseudoLabelNode(LifecycleNode):
         assert self._input is not None
         silent = self._input.pairs == self._pairs_before
         self._pairs_before = self._input.pairs
-        self._problem = self._input.explain_silence() if silent else ""
+        reason = self._input.explain_silence() if silent else ""
+        self._silence = f"no stereo pair for {SILENCE_S:g} s: {reason}" if silent else ""
         if silent:
-            self.get_logger().warning(f"no stereo pair for {SILENCE_S:g} s. {self._problem}")
+            self.get_logger().warning(self._silence)
 
     def _publish_diagnostics(self) -> None:
         assert self._input is not None
@@ -220,10 +221,11 @@ class PseudoLabelNode(LifecycleNode):
         drops = self._input.drops()
         drops["pairs: replaced by a newer one"] = self._worker.replaced
         values |= {f"dropped: {reason}": str(count) for reason, count in drops.items()}
+        silence = self._silence if self._input.pairs == self._pairs_before else ""
         stamp_ns = self.get_clock().now().nanoseconds
         self._diagnostics.publish(
             diagnostics_message(
-                stamp_ns, self.get_fully_qualified_name(), RECIPE, self._problem, values
+                stamp_ns, self.get_fully_qualified_name(), RECIPE, silence or self._statistics.failing, values
             )
         )
 
