@@ -96,7 +96,7 @@ class ImageSubscription(SimpleFilter):
         if self._qos != "auto":
             self._node.get_logger().warning(
                 f"{self.topic}: a publisher offers another quality of service than image_qos={self._qos} asks for "
-                f"(policy {event.last_policy_kind.name}), so its images do not arrive: set image_qos to auto"
+                f"(policy {event.last_policy_kind.name}), so its images do not arrive: set input.image_qos to auto"
             )
         elif self._swap_timer is None:
             # A subscription cannot be destroyed from within its own event.
