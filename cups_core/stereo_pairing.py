@@ -82,7 +82,9 @@ class StereoPairing(Generic[Item]):
         self._queues: tuple[deque[_Waiting[Item]], ...] = (deque(), deque())
         self._newest: list[int | None] = [None, None]
         self._late_in_a_row = [0, 0]
-        self._intervals: tuple[deque[int], ...] = tuple(deque(maxlen=REMEMBERED_INTERVALS) for _ in Side)
+        self._intervals: tuple[deque[int], ...] = tuple(
+            deque(maxlen=REMEMBERED_INTERVALS) for _ in Side
+        )
 
     def add(self, side: Side, stamp_ns: int, item: Item) -> list[Pair[Item]]:
         """Take one image; the pairs that it completes, usually none or one."""

@@ -33,7 +33,9 @@ IMAGE_NAMES = ("image_rect", "image_rect_color", "image_rect_raw", "image", "ima
 
 def is_bag(path: Path) -> bool:
     """Whether the file or folder looks like a bag."""
-    return path.suffix in BAG_SUFFIXES or (path / "metadata.yaml").is_file() or bool(_data_files(path))
+    return (
+        path.suffix in BAG_SUFFIXES or (path / "metadata.yaml").is_file() or bool(_data_files(path))
+    )
 
 
 class BagDrive:
@@ -126,8 +128,20 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise BagError(f"{path}: not found ({error}): check the path") from error
-    except (Rosbag1Error, Rosbag2Error, AnyReaderError, SerdeError, apsw.Error, EOFError, OSError) as error:
-        advice = "`mcap recover`" if path.suffix == ".mcap" or list(path.glob("*.mcap")) else "`ros2 bag reindex`"
+    except (
+        Rosbag1Error,
+        Rosbag2Error,
+        AnyReaderError,
+        SerdeError,
+        apsw.Error,
+        EOFError,
+        OSError,
+    ) as error:
+        advice = (
+            "`mcap recover`"
+            if path.suffix == ".mcap" or list(path.glob("*.mcap"))
+            else "`ros2 bag reindex`"
+        )
         raise BagError(
             f"{path}: the bag is damaged or was not closed ({error}): try {advice}, or record it again"
         ) from error

@@ -69,7 +69,9 @@ def _check_calibrated(info: CameraInfo, topic: str) -> None:
             "of the reduced size (image_proc resize does)"
         )
     if info.width == 0 or info.height == 0:
-        raise CalibrationError(f"{topic}: the size is {info.width}x{info.height}: give the driver a calibration file")
+        raise CalibrationError(
+            f"{topic}: the size is {info.width}x{info.height}: give the driver a calibration file"
+        )
 
 
 def camera_infos(rig: StereoRig) -> tuple[CameraInfo, CameraInfo]:

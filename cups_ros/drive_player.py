@@ -43,16 +43,26 @@ ACKNOWLEDGE_TIMEOUT = Duration(seconds=3)
 class PlayerSettings:
     """What is played and how."""
 
-    path: str = setting("", "a bag (folder, .mcap, .db3, .bag) or a folder of left and right pictures")
+    path: str = setting(
+        "", "a bag (folder, .mcap, .db3, .bag) or a folder of left and right pictures"
+    )
     rate: float = setting(1.0, "speed; 2.0 plays twice as fast", minimum=0.01, maximum=100.0)
-    loop: bool = setting(False, "start again at the end; the stamps jump back unless restamp is set")
+    loop: bool = setting(
+        False, "start again at the end; the stamps jump back unless restamp is set"
+    )
     restamp: bool = setting(
-        False, "stamp with the time of playing, as a camera driver would, instead of the recorded time"
+        False,
+        "stamp with the time of playing, as a camera driver would, instead of the recorded time",
     )
     wait_s: float = setting(
-        20.0, "wait that long for somebody to listen to the left images", minimum=0.0, maximum=3600.0
+        20.0,
+        "wait that long for somebody to listen to the left images",
+        minimum=0.0,
+        maximum=3600.0,
     )
-    image_qos: str = setting("reliable", "reliability of the images", choices=("reliable", "best_effort"))
+    image_qos: str = setting(
+        "reliable", "reliability of the images", choices=("reliable", "best_effort")
+    )
     folder_rate_hz: float = setting(
         10.0, "frame rate of pictures whose names are not stamps", minimum=0.01, maximum=1000.0
     )
@@ -103,7 +113,9 @@ class DrivePlayer(Node):
         image_type, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
         self._channels = {
             channel: self.create_publisher(
-                image_type, channel.value + suffix, QoSProfile(depth=QUEUE_DEPTH, reliability=reliability)
+                image_type,
+                channel.value + suffix,
+                QoSProfile(depth=QUEUE_DEPTH, reliability=reliability),
             )
             if channel.is_image
             else self.create_publisher(CameraInfo, channel.value, QUEUE_DEPTH)

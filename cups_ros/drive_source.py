@@ -70,7 +70,9 @@ def header_stamp_ns(data: bytes) -> int:
         BagError: the message is too short to hold one.
     """
     if len(data) < 12:
-        raise BagError(f"expected a message with a header, found {len(data)} bytes: the bag is damaged")
+        raise BagError(
+            f"expected a message with a header, found {len(data)} bytes: the bag is damaged"
+        )
     seconds, nanoseconds = struct.unpack_from(_stamp_format(data), data, 4)
     return int(seconds) * NANOSECONDS_PER_SECOND + int(nanoseconds)
 

@@ -123,8 +123,14 @@ def _decoded(message: CompressedImage, topic: str) -> RgbImage:
     if (start.startswith(JPEG_START) and not end.endswith(JPEG_END)) or (
         start.startswith(PNG_START) and PNG_END not in end
     ):
-        raise InputError(f"{topic}: the compressed image ends too early ({found}): check the publisher or the network")
-    image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR) if message.data else None
+        raise InputError(
+            f"{topic}: the compressed image ends too early ({found}): check the publisher or the network"
+        )
+    image = (
+        cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
+        if message.data
+        else None
+    )
     if image is None:
         raise InputError(
             f"{topic}: expected a JPEG or PNG picture, found something that cannot be decoded ({found}): "
@@ -136,8 +142,12 @@ def _decoded(message: CompressedImage, topic: str) -> RgbImage:
 def _by_cv_bridge(message: Image, topic: str) -> RgbImage:
     advice = f"known are {', '.join(ENCODINGS)}: set the camera driver to one of them"
     if CvBridge is None:
-        raise InputError(f"{topic}: unknown encoding {message.encoding!r}; {advice}, or install cv_bridge")
+        raise InputError(
+            f"{topic}: unknown encoding {message.encoding!r}; {advice}, or install cv_bridge"
+        )
     try:
         return np.asarray(CvBridge().imgmsg_to_cv2(message, "rgb8"))
     except CvBridgeError as error:
-        raise InputError(f"{topic}: cv_bridge cannot convert {message.encoding!r} ({error}); {advice}") from error
+        raise InputError(
+            f"{topic}: cv_bridge cannot convert {message.encoding!r} ({error}); {advice}"
+        ) from error

@@ -113,7 +113,9 @@ def _pictures(folder: Path) -> dict[str, Path]:
 def _picture(file: Path) -> NDArray[np.uint8]:
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
-        raise BagError(f"{file}: expected a PNG or JPEG picture, found something that cannot be decoded")
+        raise BagError(
+            f"{file}: expected a PNG or JPEG picture, found something that cannot be decoded"
+        )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
@@ -140,7 +142,9 @@ def _camera_info_projection(file: Path) -> NDArray[np.float64]:
         data = yaml.safe_load(file.read_text())["projection_matrix"]["data"]
         return np.array(data, np.float64).reshape(3, 4)
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise BagError(f"{file}: expected projection_matrix with 12 numbers under data ({error!r})") from error
+        raise BagError(
+            f"{file}: expected projection_matrix with 12 numbers under data ({error!r})"
+        ) from error
 
 
 def _kitti_projections(file: Path, left: str, right: str) -> tuple[NDArray[np.float64], ...]:

@@ -63,7 +63,9 @@ class ImageSubscription(SimpleFilter):
         """The other transport, when somebody publishes that one instead."""
         base = self._requested_topic.removesuffix("/compressed")
         for transport, (message_type, suffix) in TRANSPORTS.items():
-            if message_type is not self._message_type and self._node.count_publishers(base + suffix):
+            if message_type is not self._message_type and self._node.count_publishers(
+                base + suffix
+            ):
                 return transport
         return None
 

@@ -50,7 +50,9 @@ class LatestWorker(Generic[Item]):
             RuntimeError: the thread is gone though nobody stopped it.
         """
         if not self._thread.is_alive() and not self._stopping:
-            raise RuntimeError(f"the worker {self._thread.name!r} ended by the error whose traceback is above")
+            raise RuntimeError(
+                f"the worker {self._thread.name!r} ended by the error whose traceback is above"
+            )
 
     def _run(self) -> None:
         while True:

@@ -76,7 +76,11 @@ class MotionMessages:
 
 
 def point_cloud(
-    header: Header, depth: NDArray[np.float32], rig: StereoRig, left: NDArray[np.uint8], step_px: int
+    header: Header,
+    depth: NDArray[np.float32],
+    rig: StereoRig,
+    left: NDArray[np.uint8],
+    step_px: int,
 ) -> PointCloud2:
     """Coloured points of every `step_px`-th row and column where the depth is known.
 
@@ -99,7 +103,9 @@ def point_cloud(
         width=len(cloud),
         # RViz reads the colour from the bits of a float.
         fields=[
-            PointField(name=name, offset=POINT.fields[name][1], datatype=PointField.FLOAT32, count=1)
+            PointField(
+                name=name, offset=POINT.fields[name][1], datatype=PointField.FLOAT32, count=1
+            )
             for name in POINT.fields
         ],
         is_bigendian=False,
@@ -164,7 +170,9 @@ def _arrow(header: Header, item: MovingObject, arrow_s: float) -> Marker:
 
 
 def _marker(header: Header, item: MovingObject, namespace: str, kind: int) -> Marker:
-    marker = Marker(header=header, ns=namespace, id=item.id, type=kind, action=Marker.ADD, color=YELLOW)
+    marker = Marker(
+        header=header, ns=namespace, id=item.id, type=kind, action=Marker.ADD, color=YELLOW
+    )
     marker.pose.orientation.w = 1.0
     return marker
 

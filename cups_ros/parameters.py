@@ -57,7 +57,11 @@ def parameter_yaml(node_name: str, groups: Groups) -> str:
             lines += ["", f"    {prefix.rstrip('.')}:"]
             indent += "  "
         for item in settings_of(cls):
-            lines += ["", f"{indent}# {_sentence(item)}", f"{indent}{item.name}: {_yaml_value(item.default)}"]
+            lines += [
+                "",
+                f"{indent}# {_sentence(item)}",
+                f"{indent}{item.name}: {_yaml_value(item.default)}",
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -85,7 +89,9 @@ def _descriptor(item: Setting) -> ParameterDescriptor:
         descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=0)]
     elif bounded and type(item.default) is float:
         low, high = _bounds(item, float)
-        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high, step=0.0)]
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=low, to_value=high, step=0.0)
+        ]
     return descriptor
 
 

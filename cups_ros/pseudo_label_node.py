@@ -59,7 +59,10 @@ class PseudoLabelSettings:
         2, "the point cloud takes every n-th row and column of the image", minimum=1, maximum=64
     )
     velocity_arrow_s: float = setting(
-        1.0, "a velocity arrow is as long as the way of this many seconds", minimum=0.01, maximum=60.0
+        1.0,
+        "a velocity arrow is as long as the way of this many seconds",
+        minimum=0.01,
+        maximum=60.0,
     )
 
 
@@ -163,7 +166,9 @@ class PseudoLabelNode(LifecycleNode):
             self._input = None
         if self._worker is not None:
             if not self._worker.stop(STOP_TIMEOUT_S):
-                raise RuntimeError(f"the frame in progress does not end within {STOP_TIMEOUT_S:g} s")
+                raise RuntimeError(
+                    f"the frame in progress does not end within {STOP_TIMEOUT_S:g} s"
+                )
             self._worker = None
 
     def _label(self, item: tuple[StereoMessages, float]) -> None:

@@ -22,3 +22,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data, where a person has one; named by CUPS_SHARED or ../shared."""
+    folder = Path(os.environ.get("CUPS_SHARED", REPOSITORY.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no reference data at {folder}: set CUPS_SHARED")
+    return folder

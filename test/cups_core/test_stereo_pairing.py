@@ -91,7 +91,9 @@ def test_a_looping_drive_pairs_again_after_the_jump() -> None:
 
 def test_a_loop_shorter_than_a_jump_does_not_starve() -> None:
     pairing: StereoPairing[str] = StereoPairing(0, 5)
-    pairs = feed(pairing, *((side, stamp) for _ in range(5) for stamp in (0, 100, 200, 300) for side in Side))
+    pairs = feed(
+        pairing, *((side, stamp) for _ in range(5) for stamp in (0, 100, 200, 300) for side in Side)
+    )
     assert len(pairs) >= 12
 
 
@@ -127,9 +129,13 @@ def drives(draw: st.DrawFn) -> list[tuple[Side, int, int]]:
 
 
 @given(drives())
-def test_every_frame_that_both_cameras_delivered_is_paired_with_its_own(drive: list[tuple[Side, int, int]]) -> None:
+def test_every_frame_that_both_cameras_delivered_is_paired_with_its_own(
+    drive: list[tuple[Side, int, int]],
+) -> None:
     pairing: StereoPairing[int] = StereoPairing(15 * MS, 30)
-    pairs = [pair for side, stamp, frame in drive for pair in pairing.add(side, stamp, frame)] + pairing.flush()
+    pairs = [
+        pair for side, stamp, frame in drive for pair in pairing.add(side, stamp, frame)
+    ] + pairing.flush()
     both = {f for s, _, f in drive if s is L} & {f for s, _, f in drive if s is R}
     assert [(pair.left, pair.right) for pair in pairs] == [(frame, frame) for frame in sorted(both)]
     assert 2 * len(pairs) + sum(pairing.drops.values()) == len(drive)
