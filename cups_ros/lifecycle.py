@@ -61,15 +61,8 @@ def run(make_node: Callable[[], LifecycleNode], arguments: list[str] | None) -> 
     with rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO):
         try:
             node = make_node()
-<<<<<<< HEAD
         except CupsError as error:
             print(f"cups_ros: {error}", file=sys.stderr)
-=======
-        except (InvalidParameterValueException, InvalidParameterTypeException) as error:
-            print(
-                f"cups_ros: {error}: correct the parameter file or the -p argument", file=sys.stderr
-            )
->>>>>>> main
             return 1
         executor = SingleThreadedExecutor()
         executor.add_node(node)

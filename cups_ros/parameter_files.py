@@ -1,7 +1,7 @@
 """Writes `config/perception.yaml` from the settings classes and prints the README's parameter table.
 
-    python -m cups_ros.parameter_files yaml > config/perception.yaml
-    python -m cups_ros.parameter_files table
+python -m cups_ros.parameter_files yaml > config/perception.yaml
+python -m cups_ros.parameter_files table
 """
 
 from __future__ import annotations

@@ -34,7 +34,9 @@ def declare(node: Node, groups: Groups) -> None:
             try:
                 node.declare_parameter(prefix + item.name, item.default, _descriptor(item))
             except (InvalidParameterValueException, InvalidParameterTypeException) as error:
-                raise InputError(f"{error}: correct the parameter file or the -p argument") from error
+                raise InputError(
+                    f"{error}: correct the parameter file or the -p argument"
+                ) from error
 
 
 def read(node: Node, prefix: str, cls: type[SettingsClass]) -> SettingsClass:

@@ -230,7 +230,11 @@ class PseudoLabelNode(LifecycleNode):
         stamp_ns = self.get_clock().now().nanoseconds
         self._diagnostics.publish(
             diagnostics_message(
-                stamp_ns, self.get_fully_qualified_name(), RECIPE, silence or self._statistics.failing, values
+                stamp_ns,
+                self.get_fully_qualified_name(),
+                RECIPE,
+                silence or self._statistics.failing,
+                values,
             )
         )
 

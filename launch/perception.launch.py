@@ -1,6 +1,6 @@
 """The vehicle stack: the pseudo-label node on a stereo camera, with RViz on demand.
 
-    ros2 launch cups_ros perception.launch.py left_namespace:=/camera/left right_namespace:=/camera/right
+ros2 launch cups_ros perception.launch.py left_namespace:=/camera/left right_namespace:=/camera/right
 """
 
 from launch import LaunchDescription

@@ -16,7 +16,9 @@ def test_counts_and_percentiles_follow_the_frames() -> None:
     statistics = FrameStatistics()
     for milliseconds in range(1, 101):
         now = time.monotonic()
-        statistics.frame_done(now - milliseconds / 1e3, now, "first frame" if milliseconds == 1 else "")
+        statistics.frame_done(
+            now - milliseconds / 1e3, now, "first frame" if milliseconds == 1 else ""
+        )
     values = statistics.values()
     assert values["frames"] == "100"
     assert values["not judged"] == "1"

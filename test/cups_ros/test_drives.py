@@ -28,7 +28,12 @@ from cups_ros.stamps import nanoseconds, time_message
 STORE = get_typestore(Stores.ROS2_KILTED)
 FRAMES = 12
 PERIOD_NS = 100_000_000
-TOPICS = ("/rig/left/image_rect", "/rig/right/image_rect", "/rig/left/camera_info", "/rig/right/camera_info")
+TOPICS = (
+    "/rig/left/image_rect",
+    "/rig/right/image_rect",
+    "/rig/left/camera_info",
+    "/rig/right/camera_info",
+)
 TYPES = {topic: "Image" if "image" in topic else "CameraInfo" for topic in TOPICS}
 Write = Callable[..., Path]
 
@@ -82,9 +87,21 @@ def test_a_ros_1_bag_plays_as_well(tmp_path: Path) -> None:
         seq=1, stamp=types["builtin_interfaces/msg/Time"](sec=3, nanosec=4), frame_id="camera"
     )
     roi = types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-    image = types["sensor_msgs/msg/Image"](header, 2, 3, "mono8", 0, 3, np.arange(6, dtype=np.uint8))
+    image = types["sensor_msgs/msg/Image"](
+        header, 2, 3, "mono8", 0, 3, np.arange(6, dtype=np.uint8)
+    )
     info = types["sensor_msgs/msg/CameraInfo"](
-        header, 2, 3, "plumb_bob", np.zeros(5), np.arange(9.0), np.zeros(9), np.arange(12.0), 0, 0, roi
+        header,
+        2,
+        3,
+        "plumb_bob",
+        np.zeros(5),
+        np.arange(9.0),
+        np.zeros(9),
+        np.arange(12.0),
+        0,
+        0,
+        roi,
     )
     with Rosbag1Writer(tmp_path / "drive.bag") as writer:
         for topic in TOPICS:
@@ -116,8 +133,14 @@ def test_an_empty_bag_says_so(write_bag: Write) -> None:
 @pytest.mark.parametrize(
     ("missing", "sentence"),
     [
-        (1, "no topic of type sensor_msgs/msg/Image or .* looks like the right camera's; .*right_image_topic"),
-        (2, "no topic of type sensor_msgs/msg/CameraInfo looks like the left camera's; .*left_info_topic"),
+        (
+            1,
+            "no topic of type sensor_msgs/msg/Image or .* looks like the right camera's; .*right_image_topic",
+        ),
+        (
+            2,
+            "no topic of type sensor_msgs/msg/CameraInfo looks like the left camera's; .*left_info_topic",
+        ),
     ],
 )
 def test_a_bag_without_a_stereo_topic_lists_what_it_has(
@@ -166,7 +189,9 @@ def test_a_file_that_is_no_bag_is_refused(tmp_path: Path) -> None:
 
 def test_a_new_stamp_changes_nothing_else() -> None:
     image = CompressedImage(
-        header=Header(stamp=time_message(5_000_000_007), frame_id="camera"), format="png", data=b"abc"
+        header=Header(stamp=time_message(5_000_000_007), frame_id="camera"),
+        format="png",
+        data=b"abc",
     )
     data = serialize_message(image)
     assert header_stamp_ns(data) == 5_000_000_007
@@ -219,7 +244,9 @@ def test_camera_calibration_files_are_read(folder: Path) -> None:
     (folder / "calib.txt").unlink()
     for side, shift in (("left", 0), ("right", -70)):
         numbers = f"[700, 0, 3, {shift}, 0, 700, 2, 0, 0, 0, 1, 0]"
-        (folder / f"{side}.yaml").write_text(f"projection_matrix:\n  rows: 3\n  cols: 4\n  data: {numbers}\n")
+        (folder / f"{side}.yaml").write_text(
+            f"projection_matrix:\n  rows: 3\n  cols: 4\n  data: {numbers}\n"
+        )
     assert ImageFolderDrive(folder, 10.0).rig.baseline_m == pytest.approx(0.1)
 
 

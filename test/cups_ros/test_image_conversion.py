@@ -163,7 +163,9 @@ def test_truncated_data_say_how_much_is_missing() -> None:
 def test_a_step_shorter_than_a_row_is_refused() -> None:
     image = message("rgb8", PLAIN)
     image.step = WIDTH
-    with pytest.raises(InputError, match="/left: a row of 12 rgb8 pixels takes 36 bytes, .* step 12"):
+    with pytest.raises(
+        InputError, match="/left: a row of 12 rgb8 pixels takes 36 bytes, .* step 12"
+    ):
         rgb_image(image, "/left")
 
 

@@ -16,7 +16,9 @@ BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 @pytest.mark.parametrize("offered", [RELIABLE, BEST_EFFORT])
 @pytest.mark.parametrize("publisher_first", [False, True])
-def test_auto_hears_every_publisher(tester: Any, offered: QoSProfile, publisher_first: bool) -> None:
+def test_auto_hears_every_publisher(
+    tester: Any, offered: QoSProfile, publisher_first: bool
+) -> None:
     publisher = None
     if publisher_first:
         publisher = tester.node.create_publisher(Image, "left/image_rect", offered)
