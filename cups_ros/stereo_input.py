@@ -144,6 +144,7 @@ class StereoInput:
             self._info_subscriptions[Side.LEFT].topic_name,
             self._info_subscriptions[Side.RIGHT].topic_name,
         )
+        self._pairs_before = 0
         self._received_before = dict.fromkeys(Side, 0)
 
     def destroy(self) -> None:
@@ -171,14 +172,19 @@ class StereoInput:
         drops["pairs: no camera_info yet"] += self.without_calibration
         return +drops
 
-    def explain_silence(self) -> str:
-        """Why no pair has come since the last call of this, and what to do; asked only when none has."""
-        silent = [
-            image
-            for side, image in self._images.items()
-            if image.received == self._received_before[side]
-        ]
+    @property
+    def has_news(self) -> bool:
+        """Whether a pair has come since the last call of `silence`."""
+        return self.pairs > self._pairs_before
+
+    def silence(self) -> str:
+        """Why no pair has come since the last call and what to do; empty when one has."""
+        has_news, self._pairs_before = self.has_news, self.pairs
+        before = self._received_before
         self._received_before = {side: image.received for side, image in self._images.items()}
+        if has_news:
+            return ""
+        silent = [image for side, image in self._images.items() if image.received == before[side]]
         infos = [
             subscription.topic_name
             for side, subscription in self._info_subscriptions.items()
