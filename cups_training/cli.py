@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cups_core.errors import CupsError
+from cups_training.demo.run import run_demo
 from cups_training.doctor.report import print_report
 
 
@@ -21,7 +23,16 @@ def parser() -> argparse.ArgumentParser:
     verbs = root.add_subparsers(dest="verb", required=True, metavar="verb")
     doctor = verbs.add_parser("doctor", help="say what is installed and whether it fits together")
     doctor.set_defaults(run=lambda _: print_report())
+    demo = verbs.add_parser("demo", help="play a stereo drive through the vehicle node and report")
+    demo.add_argument("--drive", type=Path, required=True, help="a bag or a folder of pictures")
+    demo.add_argument("--output", type=Path, default=Path("demo_output"), help="folder to write to")
+    demo.set_defaults(run=_demo)
     return root
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    run_demo(chosen.drive, chosen.output)
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,6 +27,11 @@ EGO_MOTION_POINTS = 6000
 FEWEST_POINTS = 60
 LARGEST_INCONSISTENCY_PX = 1.5
 BLEED_RADIUS = 10
+# Flow is wrong by about this share of the camera's own speed, whatever else the noise says.
+EGO_SPEED_SHARE = 0.06
+# Road users move along the road: more upward speed than this plus a slope's share is noise.
+UPWARD_SPEED_MPS = 0.5
+LARGEST_SLOPE = 0.2
 REGION_BLEED_RADIUS = 12
 
 
@@ -163,6 +168,9 @@ class RegionSegmenter:
         # Displacements are over ground in the axes of the camera at t+1: turn them back into those at t.
         velocity = fitted.displacement_m @ ego.rotation / interval_s
         speed = np.linalg.norm(velocity, axis=1)
+        slowest = self._settings.minimum_speed_mps + EGO_SPEED_SHARE * float(
+            np.linalg.norm(ego.translation_m) / abs(interval_s)
+        )
         s, rig = self._settings, scene.rig
         rows, columns = np.nonzero(region)
         order = np.argsort(region[rows, columns], kind="stable")
@@ -181,16 +189,18 @@ class RegionSegmenter:
             depth = rig.focal_baseline / float(np.median(weighed.disparity[points][measured]))
             surface = area * scene.stride**2 * depth**2 / (rig.fx * rig.fy)
             evidence = weighed.evidence[points]
+            weight = float(evidence.mean() * np.sqrt(area))
             if (
-                evidence.mean() * np.sqrt(area) > s.minimum_evidence
+                weight > s.minimum_evidence
                 and (evidence > 0.5).mean() > s.minimum_coverage
                 and s.minimum_surface_m2 < surface < s.maximum_surface_m2
-                and speed[number] > s.minimum_speed_mps
+                and speed[number] > slowest
+                and abs(velocity[number, 1]) < UPWARD_SPEED_MPS + LARGEST_SLOPE * speed[number]
                 and fitted.explained[number] > s.minimum_explained
             ):
                 x, y = (float(np.median(axis[measured])) * scene.stride for axis in points[::-1])
                 centroid = depth * np.array([(x - rig.cx) / rig.fx, (y - rig.cy) / rig.fy, 1.0])
-                found.append((number, float(1.0 - np.exp(-evidence.mean())), centroid))
+                found.append((number, weight / (weight + s.minimum_evidence), centroid))
         return self._segments(scene, region, found, velocity)
 
     @staticmethod
