@@ -1,6 +1,7 @@
 """The exceptions of the perception library.
 
-Each message says what was expected, what was found, where, and what to do next; callers catch `CupsError` at the seams.
+Each message says what was expected, what was found, where, and what to do next; callers catch
+`CupsError` at the seams.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ class StereoFrame:
         for side, image in (("left", self.left), ("right", self.right)):
             if image.shape != expected or image.dtype != np.uint8:
                 raise InputError(
-                    f"{side} image at {self.stamp_ns} ns: expected uint8 {expected} as the calibration says, "
-                    f"found {image.dtype} {image.shape}"
+                    f"{side} image at {self.stamp_ns} ns: expected uint8 {expected} "
+                    f"as the calibration says, found {image.dtype} {image.shape}"
                 )
 
 
@@ -56,11 +56,13 @@ class StereoPair:
     def __post_init__(self) -> None:
         if self.second.stamp_ns <= self.first.stamp_ns:
             raise InputError(
-                f"stereo pair: the second frame ({self.second.stamp_ns} ns) must be later than the first "
-                f"({self.first.stamp_ns} ns)"
+                f"stereo pair: the second frame ({self.second.stamp_ns} ns) must be later than "
+                f"the first ({self.first.stamp_ns} ns)"
             )
         if self.first.rig.shape != self.second.rig.shape:
-            raise InputError(f"stereo pair: sizes differ, {self.first.rig.shape} and {self.second.rig.shape}")
+            raise InputError(
+                f"stereo pair: sizes differ, {self.first.rig.shape} and {self.second.rig.shape}"
+            )
 
     @property
     def interval_s(self) -> float:

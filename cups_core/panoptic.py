@@ -59,8 +59,13 @@ class PanopticMap:
 
     def __post_init__(self) -> None:
         if self.segments.ndim != 2 or self.segments.dtype != np.uint16:
-            raise InputError(f"segment map: expected uint16 (H, W), found {self.segments.dtype} {self.segments.shape}")
+            raise InputError(
+                "segment map: expected uint16 (H, W), "
+                f"found {self.segments.dtype} {self.segments.shape}"
+            )
         present = np.flatnonzero(np.bincount(self.segments.ravel()))
         listed = [segment.id for segment in self.table]
         if [int(i) for i in present if i != VOID_SEGMENT] != listed:
-            raise InputError(f"segment map holds ids {present[present > 0].tolist()}, the table lists {listed}")
+            raise InputError(
+                f"segment map holds ids {present[present > 0].tolist()}, the table lists {listed}"
+            )

@@ -1,7 +1,7 @@
 """Settings described once: name, type, default, range and meaning of every knob.
 
-A settings class is a frozen dataclass whose fields are made by `setting`; ROS parameters, YAML files and the
-documentation are generated from it, so they cannot disagree.
+A settings class is a frozen dataclass whose fields are made by `setting`; ROS parameters, YAML
+files and the documentation are generated from it, so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from cups_core.errors import InputError
 
@@ -25,10 +25,15 @@ def setting(
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field with a description and, for numbers, an inclusive range, for words, the allowed ones."""
+    """A dataclass field with a description and its inclusive range (numbers) or choices (words)."""
     return dataclasses.field(
         default=default,
-        metadata={"description": description, "minimum": minimum, "maximum": maximum, "choices": choices},
+        metadata={
+            "description": description,
+            "minimum": minimum,
+            "maximum": maximum,
+            "choices": choices,
+        },
     )
 
 
@@ -50,11 +55,17 @@ class Setting:
             InputError: wrong type, out of range or not among the choices.
         """
         expected = type(self.default)
-        fits = isinstance(value, expected) and not (isinstance(value, bool) and expected is not bool)
+        fits = isinstance(value, expected) and not (
+            isinstance(value, bool) and expected is not bool
+        )
         if not fits and not (expected is float and type(value) is int):
-            raise InputError(f"{self.name}: expected {expected.__name__}, found {type(value).__name__} {value!r}")
+            raise InputError(
+                f"{self.name}: expected {expected.__name__}, found {type(value).__name__} {value!r}"
+            )
         if self.choices and value not in self.choices:
-            raise InputError(f"{self.name}: expected one of {', '.join(self.choices)}, found {value!r}")
+            raise InputError(
+                f"{self.name}: expected one of {', '.join(self.choices)}, found {value!r}"
+            )
         if isinstance(value, int | float):
             if self.minimum is not None and not value >= self.minimum:
                 raise InputError(f"{self.name}: expected at least {self.minimum}, found {value}")
@@ -64,7 +75,10 @@ class Setting:
 
 def settings_of(cls: type[Any]) -> tuple[Setting, ...]:
     """The knobs of a settings class in the order of definition."""
-    return tuple(Setting(field.name, field.default, **field.metadata) for field in dataclasses.fields(cls))
+    return tuple(
+        Setting(field.name, cast("SettingValue", field.default), **field.metadata)
+        for field in dataclasses.fields(cls)
+    )
 
 
 def make_settings(cls: type[SettingsClass], values: Mapping[str, SettingValue]) -> SettingsClass:

@@ -42,14 +42,21 @@ def flow_consistency(forward: NDArray[np.float32], backward: NDArray[np.float32]
         InputError: the flows differ in shape or are not float32 (H, W, 2).
     """
     for name, flow in (("forward", forward), ("backward", backward)):
-        if flow.dtype != np.float32 or flow.ndim != 3 or flow.shape[2] != 2 or flow.shape != forward.shape:
+        if (
+            flow.dtype != np.float32
+            or flow.ndim != 3
+            or flow.shape[2] != 2
+            or flow.shape != forward.shape
+        ):
             raise InputError(
                 f"{name} flow: expected float32 (H, W, 2) and one size for both, found {flow.dtype} {flow.shape}"
             )
     return Consistency(*_flow_there_and_back(forward, backward))
 
 
-def disparity_consistency(there: NDArray[np.float32], back: NDArray[np.float32], towards: int = -1) -> Consistency:
+def disparity_consistency(
+    there: NDArray[np.float32], back: NDArray[np.float32], towards: int = -1
+) -> Consistency:
     """Follow one view's disparity along the row, then the other view's back.
 
     Args:
@@ -92,7 +99,9 @@ def _flow_there_and_back(
             bv += w10 * backward[y0 + 1, x0, 1] + w11 * backward[y0 + 1, x0 + 1, 1]
             squared = (u + bu) ** 2 + (v + bv) ** 2
             error[y, x] = np.sqrt(squared)
-            tolerance = RELATIVE_TOLERANCE * (u * u + v * v + bu * bu + bv * bv) + ABSOLUTE_TOLERANCE_PX2
+            tolerance = (
+                RELATIVE_TOLERANCE * (u * u + v * v + bu * bu + bv * bv) + ABSOLUTE_TOLERANCE_PX2
+            )
             agrees[y, x] = squared < tolerance
     return error, agrees
 
@@ -118,5 +127,7 @@ def _disparity_there_and_back(
                 continue
             b = (1 - a) * b0 + a * b1
             error[y, x] = abs(d - b)
-            agrees[y, x] = (d - b) ** 2 < RELATIVE_TOLERANCE * (d * d + b * b) + ABSOLUTE_TOLERANCE_PX2
+            agrees[y, x] = (d - b) ** 2 < RELATIVE_TOLERANCE * (
+                d * d + b * b
+            ) + ABSOLUTE_TOLERANCE_PX2
     return error, agrees

@@ -45,7 +45,10 @@ class DisFlow:
         self._idle: dict[tuple[tuple[int, ...], bool], list[cv2.DISOpticalFlow]] = {}
 
     def flow(
-        self, first: NDArray[np.uint8], second: NDArray[np.uint8], start: NDArray[np.float32] | None = None
+        self,
+        first: NDArray[np.uint8],
+        second: NDArray[np.uint8],
+        start: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Displacement from `first` to `second`, float32 (H, W, 2), pixels; see `FlowEstimator`.
 

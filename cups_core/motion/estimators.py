@@ -1,4 +1,4 @@
-"""What an optical flow and a disparity estimator must offer; the motion stages take any that fits."""
+"""What optical flow and disparity estimators must offer; the motion stages take any that fits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ class FlowEstimator(Protocol):
     """Dense optical flow between two images of one camera."""
 
     def flow(
-        self, first: NDArray[np.uint8], second: NDArray[np.uint8], start: NDArray[np.float32] | None = None
+        self,
+        first: NDArray[np.uint8],
+        second: NDArray[np.uint8],
+        start: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Displacement from `first` to `second`.
 
@@ -40,7 +43,8 @@ class DisparityEstimator(Protocol):
             right: the same shape.
 
         Returns:
-            Two float32 (H, W) maps, pixels, positive; 0 where nothing was found. Left pixel (x, y) matches
-            (x - d, y) in the right image, right pixel (x, y) matches (x + d, y) in the left one.
+            Two float32 (H, W) maps, pixels, positive; 0 where nothing was found. Left pixel (x, y)
+            matches (x - d, y) in the right image, right pixel (x, y) matches (x + d, y) in the left
+            one.
         """
         ...

@@ -1,18 +1,40 @@
-"""The online chain: a stream of stereo frames in, moving objects with track ids out, one result per frame.
+"""The online chain: a stream of stereo frames in, moving objects out, one result per frame.
 
-The vehicle node and the fast offline recipe both run it. The newest frame is the one that is labelled: its motion
-is measured against the frame before it, so a result is never older than the picture that caused it.
+The vehicle node and the fast offline recipe both run it. The newest frame is the one that is
+labelled: its motion is measured against the frame before it, so a result is never older than the
+picture that caused it.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.frames import NANOSECONDS_PER_SECOND, StereoFrame
+from cups_core.motion.dis_flow import DisFlow
+from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
+from cups_core.motion.region_segmenter import RegionSegmenter, RegionSettings
 from cups_core.motion.rigid_transform import RigidTransform
+from cups_core.motion.scene_flow import StereoMotion
 from cups_core.motion.segments import MotionSegments
+from cups_core.motion.semi_global_matching import SemiGlobalMatching
+from cups_core.motion.tracking import Tracker, TrackingSettings
+from cups_core.settings import setting
+
+
+@dataclass(frozen=True)
+class OnlineSettings(RegionSettings, TrackingSettings):
+    """Every knob of the online chain."""
+
+    maximum_gap_s: float = setting(
+        0.5,
+        "largest time between two frames that are compared, seconds",
+        minimum=0.01,
+        maximum=10.0,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +46,8 @@ class OnlineResult:
         segments: moving objects in the left image; ids are track ids.
         disparity: float32 (H, W), left view, pixels, 0 = unknown.
         ego_motion: takes points from the previous camera's frame into this camera's frame.
-        note: why the frame could not be judged (first frame, gap, too few points); empty when it was.
+        note: why the frame could not be judged (first frame, gap, too few points); empty when it
+            was.
     """
 
     stamp_ns: int
@@ -32,3 +55,76 @@ class OnlineResult:
     disparity: NDArray[np.float32]
     ego_motion: RigidTransform
     note: str
+
+
+class OnlineMotion:
+    """Labels each frame of a stereo stream with what moves in it; frames must come in order of time.
+
+    A gap, a step back in time or another image size starts it afresh and is said in the result's note.
+    """
+
+    def __init__(
+        self,
+        settings: OnlineSettings = OnlineSettings(),
+        flow: FlowEstimator | None = None,
+        disparity: DisparityEstimator | None = None,
+    ) -> None:
+        """Uses DIS flow and semi-global matching unless other estimators are given."""
+        self._settings = settings
+        self._flow = flow or DisFlow()
+        self._disparity = disparity or SemiGlobalMatching()
+        self._segmenter = RegionSegmenter(settings)
+        self._tracker = Tracker(settings)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="estimator")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the past: the next frame counts as the first."""
+        self._last: StereoFrame | None = None
+        self._last_disparities: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._last_ego: RigidTransform | None = None
+        self._tracker.reset()
+
+    def process(self, frame: StereoFrame) -> OnlineResult:
+        """Moving objects of this frame, judged against the frame before."""
+        note = self._break(frame)
+        if note:
+            self.reset()
+        last, last_disparities = self._last, self._last_disparities
+        # Stereo matching and optical flow do not wait for each other.
+        matching = self._threads.submit(self._disparity.disparities, frame.left, frame.right)
+        if last is None or last_disparities is None:
+            self._last, self._last_disparities = frame, matching.result()
+            empty = MotionSegments(np.zeros(frame.rig.shape, np.uint16), ())
+            identity = RigidTransform.identity()
+            return OnlineResult(frame.stamp_ns, empty, self._last_disparities[0], identity, note)
+        backward = self._flow.flow(frame.left, last.left)
+        forward = self._flow.flow(last.left, frame.left)
+        disparities = matching.result()
+        carried = self._tracker.propagate(backward)
+        # Seen from the newest frame, the one before is "next": time runs backward, hence the negative interval.
+        found = self._segmenter.segment(
+            StereoMotion(backward, forward, *disparities, *last_disparities),
+            frame.rig,
+            (last.stamp_ns - frame.stamp_ns) / NANOSECONDS_PER_SECOND,
+            self._last_ego,
+            carried > 0,
+        )
+        segments = self._tracker.update(found.segments, carried)
+        self._last, self._last_disparities = frame, disparities
+        self._last_ego = found.ego_motion.transform if found.ego_motion else None
+        ego_motion = self._last_ego.inverse() if self._last_ego else RigidTransform.identity()
+        return OnlineResult(frame.stamp_ns, segments, disparities[0], ego_motion, found.note)
+
+    def _break(self, frame: StereoFrame) -> str:
+        """Why this frame cannot be compared with the one before; empty when it can."""
+        if self._last is None:
+            return "first frame: motion is known from the second one on"
+        gap_s = (frame.stamp_ns - self._last.stamp_ns) / NANOSECONDS_PER_SECOND
+        if gap_s <= 0:
+            return f"the clock went from {self._last.stamp_ns} ns to {frame.stamp_ns} ns: started afresh"
+        if gap_s > self._settings.maximum_gap_s:
+            return f"gap of {gap_s:.2f} s, more than maximum_gap_s = {self._settings.maximum_gap_s}: started afresh"
+        if frame.rig.shape != self._last.rig.shape:
+            return f"image size changed from {self._last.rig.shape} to {frame.rig.shape}: started afresh"
+        return ""

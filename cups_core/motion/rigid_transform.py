@@ -1,4 +1,4 @@
-"""Rigid motions in 3-D and their least-squares fit; ego-motion and object motion are both of this type."""
+"""Rigid motions in 3-D and their least-squares fit; ego-motion and object motion use them."""
 
 from __future__ import annotations
 
@@ -29,20 +29,23 @@ class RigidTransform:
 
     @staticmethod
     def from_twist(twist: NDArray[np.floating]) -> RigidTransform:
-        """Rotation vector (rad) in twist[:3] by Rodrigues' formula, translation (m) in twist[3:]."""
+        """Rotation vector (rad) in twist[:3] by Rodrigues, translation (m) in twist[3:]."""
         omega = np.asarray(twist[:3], dtype=np.float64)
         angle = float(np.linalg.norm(omega))
         W = np.array([[0, -omega[2], omega[1]], [omega[2], 0, -omega[0]], [-omega[1], omega[0], 0]])
         if angle < 1e-9:
             rotation = np.eye(3) + W
         else:
-            rotation = np.eye(3) + np.sin(angle) / angle * W + (1 - np.cos(angle)) / angle**2 * (W @ W)
+            rotation = (
+                np.eye(3) + np.sin(angle) / angle * W + (1 - np.cos(angle)) / angle**2 * (W @ W)
+            )
         return RigidTransform(rotation, np.array(twist[3:6], dtype=np.float64))
 
     @property
     def angle_rad(self) -> float:
         """Angle of the rotation, radians."""
-        # atan2 of the sine and cosine parts stays accurate at small angles, where arccos of the trace does not.
+        # atan2 of the sine and cosine parts stays accurate at small angles, where arccos of the
+        # trace does not.
         R = self.rotation
         sine = 0.5 * np.linalg.norm([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]])
         return float(np.arctan2(sine, 0.5 * (np.trace(R) - 1)))
@@ -61,9 +64,11 @@ class RigidTransform:
 
 
 def fit_rigid_transform(
-    source: NDArray[np.floating], target: NDArray[np.floating], weights: NDArray[np.floating] | None = None
+    source: NDArray[np.floating],
+    target: NDArray[np.floating],
+    weights: NDArray[np.floating] | None = None,
 ) -> RigidTransform:
-    """The rigid motion that takes `source` to `target` with the least weighted squared error (Kabsch 1976, by SVD).
+    """The rigid motion from `source` to `target` of least weighted squared error (Kabsch 1976).
 
     Args:
         source: (N, 3), metres, N >= 3.
@@ -74,7 +79,9 @@ def fit_rigid_transform(
         InputError: fewer than three points, or shapes that differ.
     """
     if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 3 or len(source) < 3:
-        raise InputError(f"rigid fit: expected two (N >= 3, 3) arrays, found {source.shape} and {target.shape}")
+        raise InputError(
+            f"rigid fit: expected two (N >= 3, 3) arrays, found {source.shape} and {target.shape}"
+        )
     w = np.ones(len(source)) if weights is None else np.asarray(weights, np.float64)
     w = w / w.sum()
     a, b = np.asarray(source, np.float64), np.asarray(target, np.float64)

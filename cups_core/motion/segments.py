@@ -1,4 +1,4 @@
-"""Moving objects of one frame: the instance map and what is known of each object; the segmenters' answer."""
+"""Moving objects of one frame: instance map and object table; the segmenters' answer."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ class MovingObject:
         score: evidence that it moves, 0 to 1.
         area_px: its number of pixels.
         box: (left, top, width, height), pixels.
-        centroid_m: float64 (3,), median position in the camera frame at t, metres, NaN where depth is unknown.
-        velocity_mps: float64 (3,), velocity over ground expressed in the camera frame at t, m/s, NaN where unknown.
+        centroid_m: float64 (3,), median position in the camera frame at t, metres, NaN where depth
+            is unknown.
+        velocity_mps: float64 (3,), velocity over ground expressed in the camera frame at t, m/s,
+            NaN where unknown.
         age: number of frames in which the track has been seen, 1 before tracking.
     """
 
@@ -58,9 +60,12 @@ class MotionSegments:
     def __post_init__(self) -> None:
         if self.instances.ndim != 2 or self.instances.dtype != np.uint16:
             raise InputError(
-                f"instance map: expected uint16 (H, W), found {self.instances.dtype} {self.instances.shape}"
+                "instance map: expected uint16 (H, W), "
+                f"found {self.instances.dtype} {self.instances.shape}"
             )
         present = np.flatnonzero(np.bincount(self.instances.ravel()))
         listed = [item.id for item in self.objects]
         if [int(i) for i in present if i > 0] != listed:
-            raise InputError(f"instance map holds ids {present[present > 0].tolist()}, the table lists {listed}")
+            raise InputError(
+                f"instance map holds ids {present[present > 0].tolist()}, the table lists {listed}"
+            )

@@ -1,0 +1,1 @@
+"""How good a result is against the truth; benchmarks, reports and tests judge with it."""

@@ -1,0 +1,131 @@
+"""Displacement of each region in space over the frame interval, from its residual flow and disparity.
+
+The segmenter uses it to tell objects from noise, and to report velocities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from cups_core.motion.scene_flow import SceneFlow
+from cups_core.motion.static_evidence import Map, Mask, StaticEvidence
+
+ROUNDS = 4
+LARGEST_DISPARITY_RESIDUAL = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectMotion:
+    """Per region, index 0 = none.
+
+    Attributes:
+        displacement_m: float64 (R + 1, 3), from t to t+1 over ground, metres, in the camera frame at t+1.
+        explained: float64 (R + 1,), share of the residual flow's length that the displacement explains, at most 1.
+    """
+
+    displacement_m: NDArray[np.float64]
+    explained: NDArray[np.float64]
+
+
+@nb.njit(cache=True, nogil=True)
+def _accumulate(
+    region: NDArray[np.int64],
+    disparity: Map,
+    known: Mask,
+    residual: Map,
+    found: Map,
+    sigma: Map,
+    informative: Mask,
+    evidence: Map,
+    disparity_sigma: float,
+    stride: int,
+    camera: NDArray[np.float64],
+    motion: NDArray[np.float64],
+    robust: bool,
+    normal: NDArray[np.float64],
+    right: NDArray[np.float64],
+    lengths: NDArray[np.float64],
+) -> None:
+    """Normal equations of the displacement of each region, and residual lengths (before, after) under `motion`."""
+    fx, fy, cx, cy, fb = camera[0], camera[1], camera[2], camera[3], camera[4]
+    for i in range(region.shape[0]):
+        b = (i * stride - cy) / fy
+        for j in range(region.shape[1]):
+            r = region[i, j]
+            if r == 0 or not known[i, j]:
+                continue
+            a = (j * stride - cx) / fx
+            d = float(disparity[i, j])
+            kx, ky = fx * d / fb, fy * d / fb
+            kd = d * d / fb
+            u, v = float(residual[i, j, 0]), float(residual[i, j, 1])
+            D = motion[r]
+            left_u, left_v = u - kx * (D[0] - a * D[2]), v - ky * (D[1] - b * D[2])
+            w = 0.0
+            if informative[i, j]:
+                s = max(float(sigma[i, j]), 0.1)
+                w = 1.0 / (s * s)
+                if evidence[i, j] > 0.5:
+                    share = min(np.sqrt(w), 5.0)
+                    lengths[r, 0] += share * np.hypot(u, v)
+                    lengths[r, 1] += share * np.hypot(left_u, left_v)
+            wd, e = 0.0, float(found[i, j])
+            if abs(e) < LARGEST_DISPARITY_RESIDUAL:
+                wd = 1.0 / (2.0 * disparity_sigma * disparity_sigma)
+            if robust:
+                weight = 1.0 / (1.0 + w * (left_u * left_u + left_v * left_v) / 9.0)
+                w *= weight
+                wd *= weight
+            n, h = normal[r], right[r]
+            n[0, 0] += w * kx * kx
+            n[1, 1] += w * ky * ky
+            n[0, 2] -= w * kx * kx * a
+            n[1, 2] -= w * ky * ky * b
+            n[2, 2] += w * (kx * kx * a * a + ky * ky * b * b)
+            h[0] += w * kx * u
+            h[1] += w * ky * v
+            h[2] -= w * (kx * a * u + ky * b * v)
+            if wd > 0.0:
+                n[2, 2] += wd * kd * kd
+                h[2] -= wd * kd * e
+
+
+def fit_object_motion(
+    scene: SceneFlow, weighed: StaticEvidence, region: NDArray[np.int64], regions: int
+) -> ObjectMotion:
+    """Robust least squares of one translation per region (iteratively reweighted, Cauchy-like weights).
+
+    A small displacement D of a point at depth Z moves its pixel by f/Z (D_xy - xy/f D_z) and its disparity by
+    -d/Z D_z; both are linear in D.
+
+    Args:
+        scene: measurements.
+        weighed: residuals and their noise.
+        region: int64 (h, w), 0 = none.
+        regions: number of regions.
+    """
+    rig = scene.rig
+    camera = np.array([rig.fx, rig.fy, rig.cx, rig.cy, rig.focal_baseline])
+    motion = np.zeros((regions + 1, 3))
+    lengths = np.zeros((regions + 1, 2))
+    for round_ in range(ROUNDS + 1):
+        normal, right = np.zeros((regions + 1, 3, 3)), np.zeros((regions + 1, 3))
+        lengths[:] = 0.0
+        _accumulate(
+            region, weighed.disparity, weighed.known, weighed.residual, weighed.disparity_residual, weighed.sigma,
+            weighed.informative, weighed.evidence, weighed.disparity_sigma, scene.stride, camera, motion,
+            round_ > 0, normal, right, lengths,
+        )  # fmt: skip
+        if round_ == ROUNDS:
+            break
+        normal[:, 2, 0], normal[:, 2, 1] = normal[:, 0, 2], normal[:, 1, 2]
+        ridge = 1e-6 * (1.0 + np.trace(normal, axis1=1, axis2=2))
+        motion = np.linalg.solve(normal + ridge[:, None, None] * np.eye(3), right[..., None])[
+            ..., 0
+        ]
+    explained = 1.0 - lengths[:, 1] / np.maximum(lengths[:, 0], 1e-9)
+    return ObjectMotion(motion, explained)

@@ -1,0 +1,436 @@
+"""What speaks against standing still, point by point, in units of its expected noise; the region segmenter decides on it.
+
+Two tests, both of the hypothesis that only the camera moved: does the point go where ego-motion takes it (flow), and
+is a surface of the predicted depth there (disparity)? The second needs no flow and holds where flow breaks down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from cups_core.motion.ground_plane import GroundPlane
+from cups_core.motion.rigid_transform import RigidTransform
+from cups_core.motion.scene_flow import UNVERIFIED, SceneFlow
+
+Map = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+# A forward-backward error beyond this says that the flow is lost, not how wrong it is.
+LOST_FLOW_PX = 5.0
+# Flow is wrong by about this many times its forward-backward error (measured on ray-cast drives with DIS flow).
+ERROR_PER_INCONSISTENCY = 1.5
+# So many static neighbours with the same flow make it theirs (of about a hundred that are looked at).
+REPEATED = 25
+# Squared deviation in noise units at which static and moving are equally likely.
+INDIFFERENCE = 9.0
+STRONGEST_EVIDENCE = 4.0
+# The ground mask reaches this share of the camera height above the road.
+GROUND_MARGIN = 0.1
+# What having moved a frame ago adds: it decides where nothing is measured, never against a measurement.
+MEMORY = 0.4
+FURTHEST_DISPARITY_PX = 0.8
+FLOW_BINS_PX = (2.0, 5.0, 10.0, 20.0, 40.0)
+SMALLEST_SIGMA_PX = 0.05
+# Slowest motion that a point must be able to show before its silence counts as standing still.
+SHOWN_SPEED_MPS = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class StaticEvidence:
+    """Maps on the scene-flow grid.
+
+    Attributes:
+        disparity: float32 (h, w), pixels, gaps filled from the farther side of the row.
+        known: bool (h, w), where the disparity was measured.
+        residual: float32 (h, w, 2), flow that ego-motion does not explain, pixels.
+        disparity_residual: float32 (h, w), disparity found where ego-motion takes the point minus the predicted one,
+            pixels, NaN where nothing was found.
+        sigma: float32 (h, w), expected noise of the residual flow, pixels.
+        disparity_sigma: expected noise of the disparity residual, pixels.
+        informative: bool (h, w), where the flow can be believed at all.
+        ground: bool (h, w), on the road: shadows and reflections move there, objects do not consist of it.
+        evidence: float32 (h, w), log-odds-like: positive moving, negative static, 0 silent, at most 4.
+    """
+
+    disparity: Map
+    known: Mask
+    residual: Map
+    disparity_residual: Map
+    sigma: Map
+    disparity_sigma: float
+    informative: Mask
+    ground: Mask
+    evidence: Map
+
+
+@nb.njit(cache=True, nogil=True)
+def _filled(disparity: Map, filled: Map, spread: Map) -> None:
+    """Fills gaps along rows with the smaller (farther) neighbour; `spread` is how unsure that is, pixels."""
+    height, width = disparity.shape
+    for i in range(height):
+        last = np.float32(0.0)
+        for j in range(width):
+            if disparity[i, j] > 0:
+                last = disparity[i, j]
+            filled[i, j] = last
+        last = np.float32(0.0)
+        for j in range(width - 1, -1, -1):
+            spread[i, j] = 0.0
+            if disparity[i, j] > 0:
+                last = disparity[i, j]
+                continue
+            before = filled[i, j]
+            if before == 0.0 or last == 0.0:
+                filled[i, j] = max(before, last)
+                spread[i, j] = max(1.0, 0.3 * filled[i, j])
+            else:
+                filled[i, j] = min(before, last)
+                spread[i, j] = 0.5 + 0.5 * abs(before - last)
+
+
+@nb.njit(cache=True, nogil=True)
+def _found_disparity(next_map: Map, x: int, y: int, radius: int, predicted: float) -> float:
+    """Deviation from `predicted` of the disparity around a pixel at t+1; NaN where there is none.
+
+    On a smooth surface the mean of 3x3 (less noise); beside an edge the nearest value within `radius`, since half a
+    pixel decides there on which side one looks.
+    """
+    total, count, low, high, best = 0.0, 0, 1e9, -1e9, 1e9
+    for i in range(y - 1, y + 2):
+        for j in range(x - 1, x + 2):
+            value = next_map[i, j]
+            if value > 0:
+                total += value
+                count += 1
+                low = min(low, value)
+                high = max(high, value)
+    if count == 0:
+        return np.nan
+    mean = total / count - predicted
+    if high - low < 1.0 + 0.05 * predicted and abs(mean) < 3.0:
+        return mean
+    for i in range(y - radius, y + radius + 1):
+        for j in range(x - radius, x + radius + 1):
+            value = next_map[i, j]
+            if value > 0 and abs(value - predicted) < abs(best):
+                best = value - predicted
+    return best
+
+
+@nb.njit(cache=True, nogil=True)
+def _test_static(
+    disparity: Map,
+    known: Mask,
+    flow: Map,
+    flow_error: Map,
+    next_disparity: Map,
+    next_map: Map,
+    stride: int,
+    camera: NDArray[np.float64],
+    R: NDArray[np.float64],
+    t: NDArray[np.float64],
+    reach_m: float,
+    residual: Map,
+    static_flow: Map,
+    found: Map,
+    believable: Mask,
+    agrees: Mask,
+) -> None:
+    fx, fy, cx, cy, fb = camera[0], camera[1], camera[2], camera[3], camera[4]
+    height, width = next_map.shape
+    for i in range(disparity.shape[0]):
+        y = float(i * stride)
+        for j in range(disparity.shape[1]):
+            x = float(j * stride)
+            d = max(float(disparity[i, j]), 0.3)
+            z = fb / d
+            px, py = (x - cx) / fx * z, (y - cy) / fy * z
+            qx = R[0, 0] * px + R[0, 1] * py + R[0, 2] * z + t[0]
+            qy = R[1, 0] * px + R[1, 1] * py + R[1, 2] * z + t[1]
+            qz = R[2, 0] * px + R[2, 1] * py + R[2, 2] * z + t[2]
+            found[i, j] = np.nan
+            agrees[i, j] = False
+            believable[i, j] = qz > 0.3
+            if qz <= 0.3:
+                residual[i, j] = 0.0
+                static_flow[i, j] = 0.0
+                continue
+            u, v, predicted = fx * qx / qz + cx, fy * qy / qz + cy, fb / qz
+            static_flow[i, j, 0], static_flow[i, j, 1] = u - x, v - y
+            residual[i, j, 0] = x + flow[i, j, 0] - u
+            residual[i, j, 1] = y + flow[i, j, 1] - v
+            if not known[i, j]:
+                continue
+            radius = 2 + int(0.06 * np.hypot(u - x, v - y))
+            column, row = int(u + 0.5), int(v + 0.5)
+            if radius <= column < width - radius and radius <= row < height - radius:
+                found[i, j] = _found_disparity(next_map, column, row, radius, predicted)
+            after = next_disparity[i, j]
+            if after > 0 and flow_error[i, j] < UNVERIFIED:
+                # Where the flow leads, would the point have moved as nothing on a street does? Then it is no match.
+                agrees[i, j] = abs(after - predicted - found[i, j]) < 2.0 + 0.1 * d
+                z1 = fb / after
+                x1 = (x + flow[i, j, 0] - cx) / fx * z1
+                y1 = (y + flow[i, j, 1] - cy) / fy * z1
+                doubt = 2.0 * qz * qz / fb
+                aside, down = (u - cx) / fx, (v - cy) / fy
+                believable[i, j] = (
+                    abs(z1 - qz) <= reach_m + doubt
+                    and np.hypot(x1 - qx, y1 - qy) <= reach_m + doubt * np.hypot(aside, down)
+                    and abs(y1 - qy) <= 0.1 + 0.15 * reach_m + doubt * abs(down)
+                )
+
+
+@nb.njit(cache=True, nogil=True)
+def _averaged(
+    residual: Map,
+    found: Map,
+    flow_error: Map,
+    believable: Mask,
+    disparity: Map,
+    mean: Map,
+    mean_found: Map,
+) -> None:
+    """3x3 means of both residuals over points of the same surface, flow weighted by its consistency."""
+    height, width = disparity.shape
+    for i in range(height):
+        for j in range(width):
+            d = disparity[i, j]
+            tolerance = max(1.0, 0.06 * d)
+            sum_u, sum_v, weight, total, count = 0.0, 0.0, 0.0, 0.0, 0
+            for k in range(max(0, i - 1), min(height, i + 2)):
+                for m in range(max(0, j - 1), min(width, j + 2)):
+                    if abs(disparity[k, m] - d) >= tolerance:
+                        continue
+                    error = flow_error[k, m]
+                    if believable[k, m] and error < UNVERIFIED:
+                        w = 1.0 / (0.04 + error * error)
+                        sum_u += w * residual[k, m, 0]
+                        sum_v += w * residual[k, m, 1]
+                        weight += w
+                    if not np.isnan(found[k, m]):
+                        total += found[k, m]
+                        count += 1
+            if weight > 0:
+                mean[i, j, 0], mean[i, j, 1] = sum_u / weight, sum_v / weight
+            else:
+                mean[i, j, 0], mean[i, j, 1] = residual[i, j, 0], residual[i, j, 1]
+            mean_found[i, j] = total / count if count else np.nan
+
+
+def _robust_sigma(deviations: NDArray[np.floating], at_half: float, at_four_fifths: float) -> float:
+    """Scale of a noise from its quantiles, given those of the unit noise: most of the scene stands still."""
+    half, four_fifths = np.quantile(deviations, [0.5, 0.8])
+    return float(max(SMALLEST_SIGMA_PX, half / at_half, four_fifths / at_four_fifths))
+
+
+def _flow_noise(residual: Map, static_flow: Map, reliable: Mask) -> NDArray[np.float32]:
+    """Noise of consistent flow per bin of the static flow's length, pixels: fast image motion is measured worse."""
+    size = np.hypot(residual[..., 0], residual[..., 1])[reliable]
+    length = np.hypot(static_flow[..., 0], static_flow[..., 1])[reliable]
+    bins = np.digitize(length, FLOW_BINS_PX)
+    sigmas = np.full(len(FLOW_BINS_PX) + 1, np.nan)
+    for index in range(len(sigmas)):
+        inside = size[bins == index]
+        if len(inside) > 50:
+            # 1.177 and 1.794: quantiles 0.5 and 0.8 of the Rayleigh distribution of a 2-D deviation.
+            sigmas[index] = _robust_sigma(inside, 1.177, 1.794)
+    if np.isnan(sigmas).all():
+        return np.full(len(sigmas), LOST_FLOW_PX, np.float32)
+    filled = np.flatnonzero(~np.isnan(sigmas))
+    nearest = filled[np.abs(np.arange(len(sigmas))[:, None] - filled[None]).argmin(1)]
+    return sigmas[nearest].astype(np.float32)
+
+
+@nb.njit(cache=True, nogil=True)
+def _weigh(
+    disparity: Map,
+    spread: Map,
+    residual: Map,
+    found: Map,
+    static_flow: Map,
+    flow_error: Map,
+    believable: Mask,
+    agrees: Mask,
+    ground: Mask,
+    bins: NDArray[np.float32],
+    bin_sigma: NDArray[np.float32],
+    floor: float,
+    disparity_sigma: float,
+    parallax: Map,
+    reach_disparity: float,
+    shown_px: float,
+    sigma: Map,
+    informative: Mask,
+    evidence: Map,
+    bleed_radius: int,
+    moved_before: Mask,
+) -> None:
+    height, width = disparity.shape
+    for i in range(height):
+        for j in range(width):
+            index = 0
+            length = np.hypot(static_flow[i, j, 0], static_flow[i, j, 1])
+            while index < len(bins) and length >= bins[index]:
+                index += 1
+            error = min(flow_error[i, j], np.float32(1e3))
+            inconsistency = max(0.0, error * error - floor * floor)
+            unsure = parallax[i, j] * spread[i, j]
+            sigma[i, j] = np.sqrt(
+                bin_sigma[index] ** 2 + ERROR_PER_INCONSISTENCY**2 * inconsistency + unsure * unsure
+            )
+            informative[i, j] = believable[i, j] and flow_error[i, j] < LOST_FLOW_PX
+    for i in range(height):
+        for j in range(width):
+            d = disparity[i, j]
+            size = np.hypot(residual[i, j, 0], residual[i, j, 1])
+            heard = informative[i, j]
+            if heard and size > 3.0 * sigma[i, j] and not ground[i, j]:
+                heard = not _bled(
+                    disparity, residual, static_flow, sigma, ground, i, j, bleed_radius
+                )
+                informative[i, j] = heard
+            if ground[i, j] or d < FURTHEST_DISPARITY_PX:
+                evidence[i, j] = -1.0
+                continue
+            squared = min((size / sigma[i, j]) ** 2, 400.0) if heard else 0.0
+            silence = 0.0
+            if heard:
+                silence = min(1.0, (shown_px * d / (3.0 * sigma[i, j])) ** 2)
+            if not np.isnan(found[i, j]):
+                silence = max(silence, 0.05)
+                scale = np.sqrt(disparity_sigma**2 + (0.01 * d) ** 2)
+                deviation = found[i, j] / scale
+                # Farther than predicted: the surface has gone. Nearer: it may only be hidden by another one, so the
+                # flow has to confirm that it came nearer, and no faster than anything drives.
+                nearest = 1.0 / max(1.0 / d - reach_disparity, 0.002) - d
+                if deviation < 0 or (
+                    found[i, j] < nearest
+                    and flow_error[i, j] < 2.0
+                    and believable[i, j]
+                    and agrees[i, j]
+                ):
+                    squared += min(deviation * deviation, 100.0)
+            odds = max((squared - INDIFFERENCE) / INDIFFERENCE, -silence)
+            if moved_before[i, j]:
+                odds += MEMORY
+            evidence[i, j] = min(odds, STRONGEST_EVIDENCE)
+
+
+@nb.njit(cache=True, nogil=True)
+def _bled(
+    disparity: Map,
+    residual: Map,
+    static_flow: Map,
+    sigma: Map,
+    ground: Mask,
+    i: int,
+    j: int,
+    radius: int,
+) -> bool:
+    """Whether the point only repeats the flow of a surface beside it: patch-based flow bleeds over depth edges.
+
+    Either it moves like a nearer surface that moves, or as a static point would at the depth of a static neighbour.
+    """
+    height, width = disparity.shape
+    d, u, v = disparity[i, j], residual[i, j, 0], residual[i, j, 1]
+    like_static = max(2.0 * sigma[i, j], 0.2 * np.hypot(u, v))
+    near_i, near_j, near = i, j, d
+    repeated = 0
+    for k in range(max(0, i - radius), min(height, i + radius + 1), 2):
+        for m in range(max(0, j - radius), min(width, j + radius + 1), 2):
+            other = disparity[k, m]
+            if other > near:
+                near_i, near_j, near = k, m, other
+            if abs(other - d) > max(1.5, 0.12 * max(other, d)):
+                left_u = static_flow[i, j, 0] + u - static_flow[k, m, 0]
+                left_v = static_flow[i, j, 1] + v - static_flow[k, m, 1]
+                if abs(left_u) < like_static and abs(left_v) < like_static:
+                    stands = np.hypot(residual[k, m, 0], residual[k, m, 1]) < 3.0 * sigma[k, m]
+                    repeated += stands and np.hypot(left_u, left_v) < like_static
+    if repeated >= REPEATED:
+        return True
+    if near - d < max(1.5, 0.12 * near) or ground[near_i, near_j]:
+        return False
+    other_u, other_v = residual[near_i, near_j, 0], residual[near_i, near_j, 1]
+    difference = np.hypot(u - other_u, v - other_v)
+    return bool(difference < 0.4 * np.hypot(other_u, other_v) + 3.0 * sigma[i, j])
+
+
+def weigh_static_hypothesis(
+    scene: SceneFlow,
+    ego_motion: RigidTransform,
+    ground_plane: GroundPlane | None,
+    interval_s: float,
+    maximum_speed_mps: float,
+    bleed_radius: int,
+    moved_before: Mask | None = None,
+) -> StaticEvidence:
+    """Tests every grid point against the hypothesis that only the camera moved.
+
+    The noise is not assumed but measured: per bin of image speed from the residuals of the static majority, per point
+    from the forward-backward error and from the uncertainty of its depth.
+
+    Args:
+        scene: measurements on a grid.
+        ego_motion: motion of static points from t to t+1 in camera coordinates.
+        ground_plane: the road, where one was found.
+        interval_s: time between the frames, seconds (its sign does not matter).
+        maximum_speed_mps: nothing moves faster over ground, m/s; faster flow is a mismatch.
+        bleed_radius: how far flow bleeds over depth edges, grid points.
+        moved_before: bool (h, w), points that belonged to a moving object in the frame before.
+    """
+    rig = scene.rig
+    shape = scene.disparity.shape
+    reach_m = maximum_speed_mps * abs(interval_s)
+    known = scene.disparity > 0
+    disparity, spread = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    _filled(scene.disparity, disparity, spread)
+    raw, static_flow, raw_found = (
+        np.empty((*shape, 2), np.float32),
+        np.empty((*shape, 2), np.float32),
+        np.empty(shape, np.float32),
+    )
+    believable, agrees = np.empty(shape, np.bool_), np.empty(shape, np.bool_)
+    camera = np.array([rig.fx, rig.fy, rig.cx, rig.cy, rig.focal_baseline])
+    _test_static(
+        disparity, known, scene.flow, scene.flow_error, scene.next_disparity, scene.next_map, scene.stride, camera,
+        ego_motion.rotation, ego_motion.translation_m, reach_m, raw, static_flow, raw_found, believable, agrees,
+    )  # fmt: skip
+    residual, found = np.empty((*shape, 2), np.float32), np.empty(shape, np.float32)
+    _averaged(raw, raw_found, scene.flow_error, believable, disparity, residual, found)
+
+    some = (slice(1, None, 3), slice(1, None, 3))
+    reliable = known[some] & (scene.flow_error[some] < 1.0) & believable[some]
+    bin_sigma = _flow_noise(residual[some], static_flow[some], reliable)
+    errors = scene.flow_error[some][reliable]
+    floor = 1.5 * float(np.median(errors)) if len(errors) else 0.0
+    deviations = np.abs(found[some])
+    deviations = deviations[np.isfinite(deviations)]
+    disparity_sigma = _robust_sigma(deviations, 0.6745, 1.2816) if len(deviations) else 1.0
+
+    columns, rows = scene.pixel_coordinates()
+    radius = np.hypot(columns[None] - rig.cx, rows[:, None] - rig.cy)
+    step = float(np.linalg.norm(ego_motion.translation_m))
+    parallax = (step / rig.focal_baseline * np.hypot(radius, 0.3 * rig.fx)).astype(np.float32)
+    if ground_plane is None:
+        ground = np.zeros(shape, np.bool_)
+    else:
+        road = ground_plane.disparity(columns, rows)
+        ground = (road > 2.0) & (disparity < road * (1.0 + GROUND_MARGIN) + 2.0 * disparity_sigma)
+    sigma, evidence = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    informative = np.empty(shape, np.bool_)
+    _weigh(
+        disparity, spread, residual, found, static_flow, scene.flow_error, believable, agrees, ground,
+        np.array(FLOW_BINS_PX, np.float32), bin_sigma, floor, disparity_sigma, parallax,
+        reach_m / rig.focal_baseline, SHOWN_SPEED_MPS * abs(interval_s) * rig.fx / rig.focal_baseline,
+        sigma, informative, evidence, bleed_radius,
+        np.zeros(shape, np.bool_) if moved_before is None else moved_before,
+    )  # fmt: skip
+    return StaticEvidence(
+        disparity, known, residual, found, sigma, disparity_sigma, informative, ground, evidence
+    )

@@ -1,0 +1,4 @@
+"""The ROS 2 nodes of CUPS: parameters, subscriptions and publishing around `cups_core`; nothing with a formula.
+
+`ros2 launch cups_ros perception.launch.py` starts them, or the commands `cups_pseudo_label` and `cups_drive_player`.
+"""

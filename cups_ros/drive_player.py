@@ -1,0 +1,202 @@
+"""Plays a recorded stereo drive in real time over the stereo topics, for those without `ros2 bag`.
+
+The command `cups_drive_player` and `make demo` start it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import rclpy
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from cups_core.errors import CupsError
+from cups_core.settings import setting
+from cups_ros.bag_drive import BagDrive, is_bag
+from cups_ros.drive_source import (
+    NANOSECONDS_PER_SECOND,
+    BagError,
+    Channel,
+    Drive,
+    with_stamp,
+)
+from cups_ros.image_folder_drive import ImageFolderDrive
+from cups_ros.interruption import interruption
+from cups_ros.parameters import declare, read
+from cups_ros.shipped_files import use_fastdds_profile
+
+QUEUE_DEPTH = 5
+POLL_S = 0.1
+ACKNOWLEDGE_TIMEOUT = Duration(seconds=3)
+
+
+@dataclass(frozen=True)
+class PlayerSettings:
+    """What is played and how."""
+
+    path: str = setting(
+        "", "a bag (folder, .mcap, .db3, .bag) or a folder of left and right pictures"
+    )
+    rate: float = setting(1.0, "speed; 2.0 plays twice as fast", minimum=0.01, maximum=100.0)
+    loop: bool = setting(
+        False, "start again at the end; the stamps jump back unless restamp is set"
+    )
+    restamp: bool = setting(
+        False,
+        "stamp with the time of playing, as a camera driver would, instead of the recorded time",
+    )
+    wait_s: float = setting(
+        20.0,
+        "wait that long for somebody to listen to the left images",
+        minimum=0.0,
+        maximum=3600.0,
+    )
+    image_qos: str = setting(
+        "reliable", "reliability of the images", choices=("reliable", "best_effort")
+    )
+    folder_rate_hz: float = setting(
+        10.0, "frame rate of pictures whose names are not stamps", minimum=0.01, maximum=1000.0
+    )
+    left_image_topic: str = setting("", "recorded topic of the left images; empty finds it")
+    right_image_topic: str = setting("", "recorded topic of the right images; empty finds it")
+    left_info_topic: str = setting("", "recorded topic of the left camera_info; empty finds it")
+    right_info_topic: str = setting("", "recorded topic of the right camera_info; empty finds it")
+
+
+def open_drive(settings: PlayerSettings) -> Drive:
+    """The drive that the settings name.
+
+    Raises:
+        BagError: there is none, or it cannot be read.
+    """
+    if not settings.path:
+        raise BagError("no drive given: set the parameter path to a bag or to a folder of pictures")
+    path = Path(settings.path).expanduser()
+    if not path.exists():
+        raise BagError(f"{path}: no such bag or folder: check the parameter path")
+    if not is_bag(path):
+        return ImageFolderDrive(path, settings.folder_rate_hz)
+    named = {
+        Channel.LEFT_IMAGE: settings.left_image_topic,
+        Channel.RIGHT_IMAGE: settings.right_image_topic,
+        Channel.LEFT_INFO: settings.left_info_topic,
+        Channel.RIGHT_INFO: settings.right_info_topic,
+    }
+    return BagDrive(path, {channel: topic for channel, topic in named.items() if topic})
+
+
+class DrivePlayer(Node):
+    """Publishes a drive on left/image_rect, left/camera_info and the same on the right."""
+
+    def __init__(self, settings: PlayerSettings | None = None) -> None:
+        """Declare the parameters and open the drive; the parameters count unless settings are given.
+
+        Raises:
+            BagError: there is no drive, or it cannot be read.
+            InputError: a parameter is wrong.
+        """
+        super().__init__("drive_player")
+        declare(self, {"": PlayerSettings})
+        self.settings = settings or read(self, "", PlayerSettings)
+        self.drive = open_drive(self.settings)
+        reliability = ReliabilityPolicy[self.settings.image_qos.upper()]
+        compressed = self.drive.is_compressed
+        image_type, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
+        self._channels = {
+            channel: self.create_publisher(
+                image_type,
+                channel.value + suffix,
+                QoSProfile(depth=QUEUE_DEPTH, reliability=reliability),
+            )
+            if channel.is_image
+            else self.create_publisher(CameraInfo, channel.value, QUEUE_DEPTH)
+            for channel in Channel
+        }
+        self._lateness_s: list[float] = []
+        self.get_logger().info(
+            f"{self.drive.description}; images as {'compressed' if compressed else 'raw'} on "
+            f"{self._channels[Channel.LEFT_IMAGE].topic_name}"
+        )
+
+    def play(self, interrupted: Event) -> None:
+        """Play to the end, or again and again, until interrupted.
+
+        Raises:
+            BagError: the drive is damaged; what came before has been played.
+        """
+        if not self._wait_for_listener(interrupted):
+            return
+        try:
+            again = True
+            while again and not interrupted.is_set():
+                self._play_once(interrupted)
+                again = self.settings.loop
+            for publisher in self._channels.values():
+                publisher.wait_for_all_acked(ACKNOWLEDGE_TIMEOUT)
+        finally:
+            self._report()
+
+    def _wait_for_listener(self, interrupted: Event) -> bool:
+        deadline = time.monotonic() + self.settings.wait_s
+        images = self._channels[Channel.LEFT_IMAGE]
+        while not images.get_subscription_count() and not interrupted.is_set():
+            if time.monotonic() >= deadline:
+                if self.settings.wait_s > 0:
+                    self.get_logger().warning(
+                        f"{images.topic_name}: nobody listens after {self.settings.wait_s:g} s, playing all the same"
+                    )
+                break
+            rclpy.spin_once(self, timeout_sec=POLL_S)
+        return not interrupted.is_set()
+
+    def _play_once(self, interrupted: Event) -> None:
+        first_ns: int | None = None
+        started = started_ns = 0.0
+        for message in self.drive.messages():
+            if first_ns is None:
+                first_ns, started, started_ns = message.stamp_ns, time.monotonic(), time.time_ns()
+            due_s = (message.stamp_ns - first_ns) / NANOSECONDS_PER_SECOND / self.settings.rate
+            while (left_s := started + due_s - time.monotonic()) > 0 and not interrupted.is_set():
+                rclpy.spin_once(self, timeout_sec=left_s)
+            if interrupted.is_set():
+                return
+            data = message.data
+            if self.settings.restamp:
+                data = with_stamp(data, int(started_ns + due_s * NANOSECONDS_PER_SECOND))
+            self._lateness_s.append(time.monotonic() - started - due_s)
+            self._channels[message.channel].publish(data)
+
+    def _report(self) -> None:
+        if self._lateness_s:
+            late_ms = 1e3 * np.percentile(self._lateness_s, (50, 95, 100))
+            self.get_logger().info(
+                f"played {len(self._lateness_s)} messages; behind the clock p50 {late_ms[0]:.1f} ms, p95 "
+                f"{late_ms[1]:.1f} ms, at most {late_ms[2]:.1f} ms"
+            )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of `cups_drive_player`."""
+    use_fastdds_profile()
+    interrupted = interruption()
+    with rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO):
+        try:
+            player = DrivePlayer()
+            player.play(interrupted)
+        except CupsError as error:
+            print(f"cups_drive_player: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
