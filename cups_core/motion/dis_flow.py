@@ -15,7 +15,8 @@ from cups_core.errors import InputError
 from cups_core.motion.gray import gray_pair
 from cups_core.settings import setting
 
-# Sensor noise grows with the root of the brightness: in the root image a dark surface keeps its share of the contrast.
+# Sensor noise grows with the root of the brightness: in the root image a dark surface has as much
+# contrast above its noise as a bright one.
 _ROOT_OF_BRIGHTNESS = np.sqrt(np.arange(256) * 255.0).round().astype(np.uint8)
 
 
@@ -23,13 +24,20 @@ _ROOT_OF_BRIGHTNESS = np.sqrt(np.arange(256) * 255.0).round().astype(np.uint8)
 class DisFlowSettings:
     """What decides the accuracy and the time of `DisFlow`.
 
-    The defaults hold the online rate at 640x1280; `benchmark/flow.py` prints what the others cost and bring.
+    The defaults hold the online rate at 640x1280; `benchmark/flow.py` prints what others cost and
+    bring.
     """
 
-    finest_scale: int = setting(1, "finest pyramid level searched; 0 is the full size", minimum=0, maximum=3)
-    patch_stride: int = setting(5, "distance between matched patches of 8 x 8, pixels", minimum=2, maximum=8)
+    finest_scale: int = setting(
+        1, "finest pyramid level searched; 0 is the full size", minimum=0, maximum=3
+    )
+    patch_stride: int = setting(
+        5, "distance between matched patches of 8 x 8, pixels", minimum=2, maximum=8
+    )
     search_iterations: int = setting(12, "descent steps per patch and level", minimum=1, maximum=64)
-    refinement_iterations: int = setting(2, "variational refinement steps per level", minimum=0, maximum=32)
+    refinement_iterations: int = setting(
+        2, "variational refinement steps per level", minimum=0, maximum=32
+    )
 
 
 class DisFlow:
@@ -40,8 +48,9 @@ class DisFlow:
 
     def __init__(self, settings: DisFlowSettings = DisFlowSettings()) -> None:
         self.settings = settings
-        # A search keeps its buffers, which saves a third of the time, but it also keeps the first guess and the
-        # pyramid of earlier calls: it may only meet images of one size, and always or never a first guess.
+        # A search keeps its buffers, which saves a third of the time, but it also keeps the first
+        # guess and the pyramid of earlier calls: it may only meet images of one size, and either
+        # always or never a first guess.
         self._idle: dict[tuple[tuple[int, ...], bool], list[cv2.DISOpticalFlow]] = {}
 
     def flow(
@@ -52,12 +61,13 @@ class DisFlow:
     ) -> NDArray[np.float32]:
         """Displacement from `first` to `second`, float32 (H, W, 2), pixels; see `FlowEstimator`.
 
-        A patch tries the first guess beside what the coarser level and its neighbours found and goes on from the
-        best, so a wrong guess costs little; a right one is what carries the search over large motions.
+        A patch tries the first guess beside what the coarser level and its neighbours found and
+        goes on from the best: a wrong guess costs little, a right one carries the search over
+        large motions and repeated patterns.
 
         Raises:
-            InputError: the images differ in size or have another type, or the first guess has another shape or type
-                or is not finite.
+            InputError: the images differ in size or have another type, or the first guess has
+                another shape or type or is not finite.
         """
         grays = gray_pair(first, second, "first and second")
         before, after = (cv2.LUT(gray, _ROOT_OF_BRIGHTNESS) for gray in grays)
@@ -69,7 +79,9 @@ class DisFlow:
         except IndexError:
             search = self._new_search()
         # An empty array means that there is no first guess; the search writes into any other.
-        found = search.calc(before, after, np.empty((0, 0), np.float32) if start is None else start.copy())
+        found = search.calc(
+            before, after, np.empty((0, 0), np.float32) if start is None else start.copy()
+        )
         idle.append(search)
         return np.asarray(found, np.float32)
 
@@ -90,11 +102,12 @@ class DisFlow:
 def _check_start(start: NDArray[np.float32], shape: tuple[int, ...]) -> None:
     if start.shape != (*shape, 2) or start.dtype != np.float32:
         raise InputError(
-            f"first guess of the flow: expected float32 {(*shape, 2)}, found {start.dtype} {start.shape}"
+            f"first guess of the flow: expected float32 {(*shape, 2)}, "
+            f"found {start.dtype} {start.shape}"
         )
     # OpenCV follows a NaN out of its buffers and ends the process.
     if not np.isfinite(start).all():
         raise InputError(
-            f"first guess of the flow: {np.count_nonzero(~np.isfinite(start))} values are not finite; "
-            "fill the unknown ones, with zero for instance"
+            "first guess of the flow: expected finite values, found "
+            f"{np.count_nonzero(~np.isfinite(start))} others; fill them, with zero for instance"
         )

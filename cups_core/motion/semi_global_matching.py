@@ -1,4 +1,4 @@
-"""Semi-global matching (Hirschmueller, PAMI 2008) as OpenCV computes it, for both views of a rectified pair.
+"""Semi-global matching (Hirschmueller, PAMI 2008) as OpenCV computes it, for both stereo views.
 
 The online motion chain calls it once per frame.
 """
@@ -33,29 +33,39 @@ _SAME_SURFACE = 3 * STEPS_PER_PIXEL // 2
 class SemiGlobalMatchingSettings:
     """What decides the accuracy and the time of `SemiGlobalMatching`.
 
-    The defaults hold the online rate at 640x1280; `benchmark/disparity.py` prints what the others cost and bring.
+    The defaults hold the online rate at 640x1280; `benchmark/disparity.py` prints what others cost
+    and bring.
     """
 
-    range_px: int = setting(128, "largest disparity, pixels, a multiple of 16 x downscale", minimum=16, maximum=1024)
-    downscale: int = setting(2, "the images are matched at their size divided by this", minimum=1, maximum=4)
+    range_px: int = setting(
+        128, "disparities searched, pixels, a multiple of 16 x downscale", minimum=16, maximum=1024
+    )
+    downscale: int = setting(
+        2, "images are matched at their size divided by this", minimum=1, maximum=4
+    )
     uniqueness_percent: int = setting(
         5, "the best match must beat the second by this much to count", minimum=0, maximum=50
     )
-    speckle_px: int = setting(800, "islands of disparity smaller than this are removed, pixels", minimum=0, maximum=9999)
+    speckle_px: int = setting(
+        800, "smaller islands of disparity are removed, pixels", minimum=0, maximum=9999
+    )
 
 
 class SemiGlobalMatching:
-    """Disparities of both views by three-path matching on a smaller image, brought back to full size.
+    """Disparities of both views, matched along three paths on a smaller image.
 
-    Half the local mean is taken off first, so that two cameras may differ in gain and exposure and still a dark,
-    smooth surface keeps the contrast of its outline.
+    Half the local mean is taken off first: the cameras may differ in gain and exposure, and still a
+    dark, smooth surface keeps the contrast of its outline.
+
+    Raises:
+        InputError: the range is no multiple of 16 x downscale.
     """
 
     def __init__(self, settings: SemiGlobalMatchingSettings = SemiGlobalMatchingSettings()) -> None:
-        """Raises: InputError: the range is no multiple of 16 x downscale."""
-        if settings.range_px % (16 * settings.downscale):
+        step = 16 * settings.downscale
+        if settings.range_px % step:
             raise InputError(
-                f"range_px: expected a multiple of {16 * settings.downscale} at downscale {settings.downscale}, "
+                f"range_px: expected a multiple of {step} at downscale {settings.downscale}, "
                 f"found {settings.range_px}"
             )
         self.settings = settings
@@ -63,7 +73,7 @@ class SemiGlobalMatching:
     def disparities(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Disparity of the left and of the right view, pixels, 0 = not found; see `DisparityEstimator`.
+        """Disparity of both views, pixels, 0 = not found; see `DisparityEstimator`.
 
         Raises:
             InputError: the images differ in size or have another type.
@@ -79,7 +89,10 @@ class SemiGlobalMatching:
         factor = self.settings.downscale
         size = (-(-image.shape[1] // factor), -(-image.shape[0] // factor))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.addWeighted(small, 1.0, cv2.blur(small, (_LOCAL_MEAN_PX,) * 2), -0.5, 64.0), np.uint8)
+        return np.asarray(
+            cv2.addWeighted(small, 1.0, cv2.blur(small, (_LOCAL_MEAN_PX,) * 2), -0.5, 64.0),
+            np.uint8,
+        )
 
     def _left_view(self, left: GrayImage, right: GrayImage) -> NDArray[np.int16]:
         count = self.settings.range_px // self.settings.downscale
@@ -96,14 +109,16 @@ class SemiGlobalMatching:
             speckleRange=_SPECKLE_STEP_PX,
             mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
         )
-        # OpenCV leaves the first columns empty, as many as there are disparities: let them be replicas.
-        padded = [cv2.copyMakeBorder(view, 0, 0, count, 0, cv2.BORDER_REPLICATE) for view in (left, right)]
+        # OpenCV leaves as many first columns empty as there are disparities: let them be replicas.
+        padded = [
+            cv2.copyMakeBorder(view, 0, 0, count, 0, cv2.BORDER_REPLICATE) for view in (left, right)
+        ]
         return np.ascontiguousarray(matcher.compute(*padded)[:, count:], np.int16)
 
 
 @numba.njit(cache=True, nogil=True)
 def _at_full_size(found: NDArray[np.int16], height: int, width: int) -> NDArray[np.float32]:
-    """Disparity in pixels at full size: interpolated within a surface, the nearest value across an edge."""
+    """Disparity in pixels at full size: interpolated within a surface, the nearest across an edge."""
     rows, columns = found.shape
     step_y, step_x = rows / height, columns / width
     to_pixels = np.float32(width / (columns * STEPS_PER_PIXEL))
