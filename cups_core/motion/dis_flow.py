@@ -29,7 +29,7 @@ class DisFlowSettings:
     """
 
     finest_scale: int = setting(
-        1, "finest pyramid level searched; 0 is the full size", minimum=0, maximum=3
+        1, "finest pyramid level searched; 0 is the full size", minimum=0, maximum=2
     )
     patch_stride: int = setting(
         5, "distance between matched patches of 8 x 8, pixels", minimum=2, maximum=8

@@ -118,7 +118,7 @@ class SemiGlobalMatching:
 
 @numba.njit(cache=True, nogil=True)
 def _at_full_size(found: NDArray[np.int16], height: int, width: int) -> NDArray[np.float32]:
-    """Disparity in pixels at full size: interpolated within a surface, the nearest across an edge."""
+    """Pixels at full size: interpolated within a surface, the nearest value across an edge."""
     rows, columns = found.shape
     step_y, step_x = rows / height, columns / width
     to_pixels = np.float32(width / (columns * STEPS_PER_PIXEL))
