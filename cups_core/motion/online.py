@@ -101,7 +101,7 @@ class OnlineMotion:
         backward = self._flow.flow(frame.left, last.left)
         forward = self._flow.flow(last.left, frame.left)
         disparities = matching.result()
-        carried = self._tracker.propagate(backward)
+        carried = self._tracker.propagate(backward, disparities[0])
         interval_s = (frame.stamp_ns - last.stamp_ns) / NANOSECONDS_PER_SECOND
         # Seen from the newest frame, the one before is "next": time runs backward, hence the negative interval.
         found = self._segmenter.segment(

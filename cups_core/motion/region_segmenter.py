@@ -30,6 +30,8 @@ LARGEST_INCONSISTENCY_PX = 1.5
 BLEED_RADIUS = 10
 # Flow is wrong by about this share of the camera's own speed, whatever else the noise says.
 EGO_SPEED_SHARE = 0.06
+# The middle of a road user is not this far above the camera; a cloud that stereo takes for a surface is.
+HIGHEST_M = 3.0
 # Road users move along the road: more upward speed than this plus a slope's share is noise.
 UPWARD_SPEED_MPS = 0.5
 LARGEST_SLOPE = 0.2
@@ -188,6 +190,8 @@ class RegionSegmenter:
             if measured.sum() < 8 or measured.mean() < 0.2:
                 continue
             depth = rig.focal_baseline / float(np.median(weighed.disparity[points][measured]))
+            x, y = (float(np.median(axis[measured])) * scene.stride for axis in points[::-1])
+            centroid = depth * np.array([(x - rig.cx) / rig.fx, (y - rig.cy) / rig.fy, 1.0])
             surface = area * scene.stride**2 * depth**2 / (rig.fx * rig.fy)
             evidence = weighed.evidence[points]
             weight = float(evidence.mean() * np.sqrt(area))
@@ -195,12 +199,11 @@ class RegionSegmenter:
                 weight > s.minimum_evidence
                 and (evidence > 0.5).mean() > s.minimum_coverage
                 and s.minimum_surface_m2 < surface < s.maximum_surface_m2
+                and centroid[1] > -HIGHEST_M
                 and speed[number] > slowest
                 and abs(velocity[number, 1]) < UPWARD_SPEED_MPS + LARGEST_SLOPE * speed[number]
                 and fitted.explained[number] > s.minimum_explained
             ):
-                x, y = (float(np.median(axis[measured])) * scene.stride for axis in points[::-1])
-                centroid = depth * np.array([(x - rig.cx) / rig.fx, (y - rig.cy) / rig.fy, 1.0])
                 found.append((number, weight / (weight + s.minimum_evidence), centroid))
         found.sort(key=lambda item: -int((bounds[1:] - bounds[:-1])[item[0] - 1]))
         return _segments(scene, weighed, region, found, velocity)

@@ -24,6 +24,7 @@ MATCH_IOU = 0.2
 SHARED_COVER = 0.4
 PIECE_COVER = 0.5
 VELOCITY_GAIN = 0.4
+SAME_SURFACE = 0.35
 
 IdMap = NDArray[np.uint16]
 
@@ -69,14 +70,27 @@ class _Track:
 
 
 @nb.njit(cache=True, nogil=True)
-def _propagated(previous: IdMap, flow: NDArray[np.float32], out: IdMap) -> None:
-    """Ids of the previous frame at the place where flow says that each pixel came from; 0 outside the image."""
+def _propagated(
+    previous: IdMap,
+    previous_disparity: NDArray[np.float32],
+    disparity: NDArray[np.float32],
+    flow: NDArray[np.float32],
+    out: IdMap,
+) -> None:
+    """Ids of the previous frame at the place where flow says that each pixel came from.
+
+    0 outside the image, and where the surface is another one: flow that went astray must not carry a mask along.
+    """
     height, width = previous.shape
     for y in range(height):
         for x in range(width):
             column, row = int(np.rint(x + flow[y, x, 0])), int(np.rint(y + flow[y, x, 1]))
-            inside = 0 <= column < width and 0 <= row < height
-            out[y, x] = previous[row, column] if inside else 0
+            if not (0 <= column < width and 0 <= row < height):
+                continue
+            before, now = previous_disparity[row, column], disparity[y, x]
+            known = before > 0 and now > 0
+            if not known or abs(now - before) < max(3.0, SAME_SURFACE * max(now, before)):
+                out[y, x] = previous[row, column]
 
 
 @nb.njit(cache=True, nogil=True)
@@ -102,16 +116,19 @@ class Tracker:
         self._tracks: dict[int, _Track] = {}
         self._hidden: dict[int, _Track] = {}
         self._map: IdMap | None = None
+        self._disparity: NDArray[np.float32] | None = None
 
-    def propagate(self, flow: NDArray[np.float32]) -> IdMap:
+    def propagate(self, flow: NDArray[np.float32], disparity: NDArray[np.float32]) -> IdMap:
         """Where the tracks are in the new frame as far as flow tells, uint16 (H, W), 0 = none.
 
         Args:
             flow: float32 (H, W, 2), from the new frame to the previous one, pixels.
+            disparity: float32 (H, W), of the new frame, pixels, 0 = unknown.
         """
         carried = np.zeros(flow.shape[:2], np.uint16)
-        if self._map is not None and self._tracks:
-            _propagated(self._map, flow, carried)
+        if self._map is not None and self._disparity is not None and self._tracks:
+            _propagated(self._map, self._disparity, disparity, flow, carried)
+        self._disparity = disparity
         return carried
 
     def update(
