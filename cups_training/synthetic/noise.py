@@ -36,7 +36,7 @@ def value_noise(lattice, x, y, z):
 def fractal_noise(lattice, x, y, z, frequency, octaves, footprint):
     """Octaves of noise from `frequency` (cycles per metre) up, each damped by the pixel's footprint (metres)."""
     total = 0.0
-    amplitude = 0.55
+    amplitude = 0.5
     for _ in range(octaves):
         blur = frequency * footprint
         if blur > 1.2:
@@ -45,7 +45,8 @@ def fractal_noise(lattice, x, y, z, frequency, octaves, footprint):
         damp = math.exp(-2.2 * blur * blur)
         total += amplitude * damp * value_noise(lattice, x * frequency, y * frequency, z * frequency)
         frequency *= 2.13
-        amplitude *= 0.72
+        # Natural surfaces hold about as much contrast in every octave.
+        amplitude *= 0.86
         x += 5.2
         z += 3.7
     return total

@@ -102,7 +102,8 @@ def _lower_shell(stations: np.ndarray, tops: np.ndarray, halves: np.ndarray, mat
     parts = [grid(points, material, StreetClass.CAR)]
     for end, order in ((0, -1), (-1, 1)):
         rim = points[end][::order]
-        middle = np.broadcast_to(rim.mean(axis=0), rim[1:].shape)
+        # From the middle of the sill the whole end is in view, so the fan closes it.
+        middle = np.broadcast_to(0.5 * (rim[0] + rim[-1]), rim[1:].shape)
         parts.append(triangles(np.stack([middle, rim[:-1], rim[1:]], axis=1), material, StreetClass.CAR))
     return joined(parts)
 
