@@ -128,8 +128,8 @@ def _sign(place: tuple[float, float], metal: int, face: int) -> Mesh:
 
 
 def _fence(start: float, stop: float, left: float, metal: int) -> Mesh:
-    bars = [tube([(x, left, _GROUND_M), (x, left, 1.15)], 0.011, metal, StreetClass.FENCE, sides=4, capped=False)
-            for x in np.arange(start, stop, 0.13)]
+    bar = tube([(0.0, left, _GROUND_M), (0.0, left, 1.15)], 0.011, metal, StreetClass.FENCE, sides=4, capped=False)
+    bars = [bar.moved(np.eye(3), (x, 0.0, 0.0)) for x in np.arange(start, stop, 0.13)]
     cuts = np.append(np.arange(start, stop, 2.0), stop)
     rails = [box((a, left - 0.015, z), (b, left + 0.015, z + 0.04), metal, StreetClass.FENCE)
              for z in (0.3, 1.1) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]

@@ -158,13 +158,13 @@ class TrafficSampler:
         if self._along[-1] - self._along[0] < 0.5 * self._length_s:
             # The ego stands or brakes to a stop: the car ahead drives off.
             along = self._along[0] + gap + draw.uniform(3.0, 7.0) * (self._times - self._times[0])
-        return self._try(self._vehicle(0.25), along, -LANE_M / 2 + draw.uniform(-0.2, 0.2), 0.0)
+        return self._try(self._vehicle(), along, -LANE_M / 2 + draw.uniform(-0.2, 0.2), 0.0)
 
     def _oncoming(self) -> bool:
         draw = self._random
         time, place = self._moment(2.0)
         along = place + draw.uniform(0.0, 6.0) - draw.uniform(5.0, 11.0) * (self._times - time)
-        return self._try(self._vehicle(0.25), along, LANE_M / 2 + draw.uniform(-0.25, 0.35), np.pi)
+        return self._try(self._vehicle(0.2), along, LANE_M / 2 + draw.uniform(-0.25, 0.35), np.pi)
 
     def _crossing_person(self) -> bool:
         draw = self._random
@@ -190,7 +190,7 @@ class TrafficSampler:
         time, _ = self._moment(0.5)
         way = float(draw.choice([-1, 1]))
         left = draw.uniform(-4.0, 4.0) + way * draw.uniform(4.0, 9.0) * (self._times - time)
-        body = cyclist(draw, self._materials) if draw.random() < 0.25 else self._vehicle(0.3)
+        body = cyclist(draw, self._materials) if draw.random() < 0.25 else self._vehicle(0.2)
         return self._try(body, self._street.junction_m + way * 1.9, left, way * np.pi / 2)
 
     def _cyclist(self) -> bool:

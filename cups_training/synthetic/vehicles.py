@@ -5,6 +5,8 @@ The traffic sampler draws them; sizes and colours come from its random generator
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from cups_training.synthetic.actors import Body, Limb
@@ -81,10 +83,13 @@ def _vehicle(
             shell.append(box((cabin[3] - 0.35, y - 0.08, belt - 0.05), (cabin[3] - 0.22, y + 0.08, belt + 0.09),
                              blind, StreetClass.CAR))
     limbs = [Limb(joined(shell))]
+    tyre = tube([(0.0, -0.1, 0.0), (0.0, 0.1, 0.0)], wheel, rim, StreetClass.CAR, sides=16)
+    # The rim's pattern is drawn around the axle.
+    tyre = dataclasses.replace(tyre, texture=tyre.corners)
     for x in axles:
         for side in (-1, 1):
             centre = (x, side * (half_width - 0.13), wheel)
-            limbs.append(Limb(_wheel(centre, wheel, 0.2, rim), centre, roll_per_m=1.0 / wheel))
+            limbs.append(Limb(tyre.moved(np.eye(3), centre), centre, roll_per_m=1.0 / wheel))
     return Body(kind, tuple(limbs), 2 * half_length, 2 * half_width)
 
 
@@ -130,9 +135,3 @@ def _cabin(cabin: np.ndarray, belt: float, roof: float, half: float, glass: int,
 def _flat(corners: np.ndarray, material: int) -> Mesh:
     return triangles(corners[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3, 3), material, StreetClass.CAR)
 
-
-def _wheel(centre: tuple[float, float, float], radius: float, width: float, material: int) -> Mesh:
-    x, y, z = centre
-    at = np.array([x, y, z], np.float32)
-    mesh = tube([(x, y - width / 2, z), (x, y + width / 2, z)], radius, material, StreetClass.CAR, sides=16)
-    return Mesh(mesh.corners, mesh.normals, mesh.corners - at, mesh.material, mesh.semantic)

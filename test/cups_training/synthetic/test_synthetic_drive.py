@@ -86,12 +86,11 @@ def test_nobody_touches_anybody_nor_the_ego(seed: int, clean: DriveSettings) -> 
 
 
 def test_movers_take_four_to_ten_percent_of_a_suite(clean: DriveSettings) -> None:
-    tiny = dataclasses.replace(clean, width=128, height=64, frames=20)
-    shares = [
-        SyntheticDrive(clip.settings, clip.seed).truth(index).moving.mean()
-        for clip in suite("test", tiny)[:8]
-        for index in (3, 10, 17)
-    ]
+    tiny = dataclasses.replace(clean, width=96, height=48, frames=20)
+    shares = []
+    for clip in suite("test", tiny)[:8]:
+        drive = SyntheticDrive(clip.settings, clip.seed)
+        shares += [drive.truth(index).moving.mean() for index in (3, 16)]
     assert 0.04 < np.mean(shares) < 0.10
 
 
@@ -110,10 +109,10 @@ def test_imperfect_cameras_change_the_right_picture_and_not_the_truth(small: Dri
      ("rectification_roll_deg", 0.1), ("time_skew_ms", 5.0)],
 )
 def test_every_switch_changes_some_picture(name: str, value: float, clean: DriveSettings) -> None:
-    base = dataclasses.replace(clean, ego_motion="cruise")
+    base = dataclasses.replace(clean, ego_motion="cruise", width=96, height=48)
     changed = dataclasses.replace(base, **{name: value})
-    differs = False
-    for seed in (1, 2, 3):
+    for seed in (1, 2, 3, 4):
         one, other = SyntheticDrive(base, seed).frame(2), SyntheticDrive(changed, seed).frame(2)
-        differs |= bool((one.left != other.left).any() or (one.right != other.right).any())
-    assert differs
+        if (one.left != other.left).any() or (one.right != other.right).any():
+            return
+    pytest.fail(f"{name} = {value} changed no picture of four drives")
