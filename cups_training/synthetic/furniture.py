@@ -102,8 +102,8 @@ def _tree(
         return joined(parts)
     # Leaves in tufts: dense clumps with holes between them, as crowns have.
     tufts = centre + random.normal(0, 0.5 * radius, (26, 3)) * (1.0, 1.0, 0.85)
-    where = np.repeat(tufts, 62, axis=0) + random.normal(0, 0.24 * radius, (26 * 62, 3))
-    size = random.uniform(0.09, 0.2, (len(where), 1, 1))
+    where = np.repeat(tufts, 88, axis=0) + random.normal(0, 0.24 * radius, (26 * 88, 3))
+    size = random.uniform(0.07, 0.16, (len(where), 1, 1))
     parts.append(triangles(where[:, None] + size * random.normal(0, 0.75, (len(where), 3, 3)), leaf,
                            StreetClass.VEGETATION))
     return joined(parts)

@@ -81,7 +81,7 @@ def _sample_line(
     random: np.random.Generator, settings: DriveSettings, junction: float, crosswalk: float
 ) -> CenterLine:
     angle = np.radians(random.uniform(15.0, 50.0)) * random.choice([-1.0, 1.0])
-    radius = random.uniform(45.0, 110.0)
+    radius = random.uniform(28.0, 90.0)
     after = junction + JUNCTION_HALF_M + 16.0
     if not settings.turns or random.random() < 0.25:
         return CenterLine(after, 1.0, 0.0)
@@ -121,7 +121,7 @@ def _ground(
         parts.append(_strip(np.array([low, high]), np.sort(side), 0.0, road, StreetClass.ROAD))
         for start, stop in ((-BEHIND_M, low), (high, end + 40.0)):
             along = np.append(np.arange(start, stop, 2.0), stop)
-            walk = sign * np.array([half + 0.15, half + 2.0, FACADE_M + 2.0, 25.0])
+            walk = sign * np.array([half + 0.15, half + 2.0, FACADE_M + 2.0, 24.0])
             parts.append(_strip(along, np.sort(walk), KERB_M, tiles, StreetClass.SIDEWALK))
             rim = np.sort(sign * np.array([half, half + 0.15]))
             parts.append(_strip(along, rim, KERB_M, stone, StreetClass.SIDEWALK))
