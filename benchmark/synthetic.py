@@ -1,6 +1,7 @@
-"""Prints what a synthetic drive costs, how much of it moves and how hard it is for classical stereo and flow.
+"""Prints what a synthetic drive costs, how much of it moves and how hard it is to match.
 
-People run it: `python -m benchmark.synthetic [--suite test] [--clips 8] [--size 1024x512] [--json FILE]`.
+People run it: `python -m benchmark.synthetic [--suite test] [--clips 8] [--size 1024x512] [--json
+    FILE]`.
 """
 
 from __future__ import annotations
@@ -66,8 +67,15 @@ def stereo_scores(frame: StereoFrame, truth: FrameTruth) -> dict[str, float]:
     D1 is KITTI's: share of pixels wrong by more than 3 px and 5 %.
     """
     matcher = cv2.StereoSGBM.create(
-        minDisparity=0, numDisparities=16 * max(round(frame.rig.width / 1024 * 12), 1), blockSize=5, P1=8 * 3 * 25,
-        P2=32 * 3 * 25, disp12MaxDiff=1, uniquenessRatio=10, speckleWindowSize=100, speckleRange=2,
+        minDisparity=0,
+        numDisparities=16 * max(round(frame.rig.width / 1024 * 12), 1),
+        blockSize=5,
+        P1=8 * 3 * 25,
+        P2=32 * 3 * 25,
+        disp12MaxDiff=1,
+        uniquenessRatio=10,
+        speckleWindowSize=100,
+        speckleRange=2,
         mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
     )
     bgr = [cv2.cvtColor(image, cv2.COLOR_RGB2BGR) for image in (frame.left, frame.right)]
@@ -76,12 +84,15 @@ def stereo_scores(frame: StereoFrame, truth: FrameTruth) -> dict[str, float]:
     answered = asked & (found > 0)
     error = np.abs(found - truth.disparity)[answered]
     wrong = (error > 3) & (error > 0.05 * truth.disparity[answered])
-    return {"sgbm_d1": float(wrong.mean()), "sgbm_epe": float(error.mean()),
-            "sgbm_density": float(answered.sum() / asked.sum())}
+    return {
+        "sgbm_d1": float(wrong.mean()),
+        "sgbm_epe": float(error.mean()),
+        "sgbm_density": float(answered.sum() / asked.sum()),
+    }
 
 
 def flow_scores(first: StereoFrame, second: StereoFrame, truth: FrameTruth) -> dict[str, float]:
-    """DIS flow (medium preset) of OpenCV against the forward truth; Fl as KITTI: wrong by more than 3 px and 5 %."""
+    """DIS flow of OpenCV against the truth; Fl as KITTI: wrong by more than 3 px and 5 %."""
     gray = [cv2.cvtColor(frame.left, cv2.COLOR_RGB2GRAY) for frame in (first, second)]
     found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*gray, None)
     error = np.linalg.norm(found - truth.flow_forward, axis=-1)
@@ -92,8 +103,13 @@ def flow_scores(first: StereoFrame, second: StereoFrame, truth: FrameTruth) -> d
     x, y = columns + truth.flow_forward[..., 0], rows + truth.flow_forward[..., 1]
     stays = surface & (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     scores = {}
-    # KITTI's "occ" counts hidden pixels too, as long as they stay in the picture's reach; "noc" does not.
-    for name, mask in (("noc", surface & ~truth.occluded_forward), ("in_image", stays), ("moving", stays & truth.moving)):
+    # KITTI's "occ" counts hidden pixels too, as long as they stay in the picture's reach; "noc"
+    # does not.
+    for name, mask in (
+        ("noc", surface & ~truth.occluded_forward),
+        ("in_image", stays),
+        ("moving", stays & truth.moving),
+    ):
         if mask.any():
             wrong = (error > 3) & (error > 0.05 * length)
             scores[f"dis_epe_{name}"] = float(error[mask].mean())
@@ -117,7 +133,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmark.synthetic", description=__doc__)
     parser.add_argument("--suite", choices=SUITE_NAMES, default="test")
     parser.add_argument("--clips", type=int, default=8, help="drives of the suite (default 8)")
-    parser.add_argument("--frames", type=int, default=3, help="frames per drive, spread over it (default 3)")
+    parser.add_argument(
+        "--frames", type=int, default=3, help="frames per drive, spread over it (default 3)"
+    )
     parser.add_argument("--size", default="1024x512", help="WIDTHxHEIGHT (default 1024x512)")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     given = parser.parse_args()
@@ -156,13 +174,21 @@ def main() -> int:
                 if item.is_moving:
                     by_kind[item.kind] += float((truth.instance == item.id).mean())
     report = {
-        "suite": given.suite, "clips": len(builds), "frames": len(pairs), "size": given.size,
-        "machine": platform.processor() or platform.machine(), "cores": 1, "numpy": np.__version__,
+        "suite": given.suite,
+        "clips": len(builds),
+        "frames": len(pairs),
+        "size": given.size,
+        "machine": platform.processor() or platform.machine(),
+        "cores": 1,
+        "numpy": np.__version__,
         "opencv": cv2.__version__,
-        "seconds_per_pair_best": min(pairs), "seconds_per_pair_median": float(np.median(pairs)),
+        "seconds_per_pair_best": min(pairs),
+        "seconds_per_pair_median": float(np.median(pairs)),
         "seconds_per_drive_setup": float(np.median(builds)),
-        **{name: float(np.median(values) if name.startswith("seconds") else np.mean(values))
-           for name, values in figures.items()},
+        **{
+            name: float(np.median(values) if name.startswith("seconds") else np.mean(values))
+            for name, values in figures.items()
+        },
         **{f"moving_{kind}": value / len(pairs) for kind, value in sorted(by_kind.items())},
     }
     for name, value in report.items():

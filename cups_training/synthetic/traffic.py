@@ -1,6 +1,7 @@
-"""Who is on the street: parked cars, people, lead, oncoming and crossing movers, none touching another.
+"""Who is on the street: parked cars, people, all kinds of movers, none touching another.
 
-The scene sampler calls it once per drive; every course is tested against everything placed before it.
+The scene sampler calls it once per drive; every course is tested against everything placed before
+it.
 """
 
 from __future__ import annotations
@@ -42,10 +43,21 @@ class TrafficSampler:
     """
 
     def __init__(
-        self, random: np.random.Generator, materials: MaterialTable, settings: DriveSettings, street: Street,
-        times: Floats, along: Floats, ego: Trajectory,
+        self,
+        random: np.random.Generator,
+        materials: MaterialTable,
+        settings: DriveSettings,
+        street: Street,
+        times: Floats,
+        along: Floats,
+        ego: Trajectory,
     ) -> None:
-        self._random, self._materials, self._settings, self._street = random, materials, settings, street
+        self._random, self._materials, self._settings, self._street = (
+            random,
+            materials,
+            settings,
+            street,
+        )
         self._times, self._along = times, along
         self._checked = times[::_CHECK_EVERY]
         self._length_s = float(settings.frames / settings.rate_hz)
@@ -57,7 +69,8 @@ class TrafficSampler:
         self._occupy(ego, np.array([camera_car.LENGTH_M / 2 + 0.5, camera_car.WIDTH_M / 2 + 0.25]))
         furniture = street.furniture
         for place, half in zip(furniture.places, furniture.half_sizes, strict=True):
-            self._occupy(Trajectory.of_street(street.line, times, *place, 0.0), half)
+            course = Trajectory.of_street(street.line, times, place[0], place[1], 0.0)
+            self._occupy(course, half)
 
     def sample(self) -> list[Actor]:
         """Everyone on the street."""
@@ -74,13 +87,20 @@ class TrafficSampler:
         self._headings.append(heading)
         self._halves.append(half)
 
-    def _try(self, body: Body, along: Floats | float, left: Floats | float, heading: Floats | float) -> bool:
+    def _try(
+        self, body: Body, along: Floats | float, left: Floats | float, heading: Floats | float
+    ) -> bool:
         """Place the body on this course if it stays clear of everyone."""
         course = Trajectory.of_street(self._street.line, self._times, along, left, heading)
         centre, turn = course.place(self._checked)
         half = np.array([body.length_m, body.width_m]) / 2 + _MARGIN_M
         touching = overlap(
-            centre, turn, half, np.array(self._centres), np.array(self._headings), np.array(self._halves)[:, None]
+            centre,
+            turn,
+            half,
+            np.array(self._centres),
+            np.array(self._headings),
+            np.array(self._halves)[:, None],
         )
         if touching.any():
             return False
@@ -102,21 +122,38 @@ class TrafficSampler:
                 if draw.random() > self._settings.parked or self._street.in_junction(lot, 3.0):
                     continue
                 turn = (0.0 if sign < 0 else np.pi) + draw.normal(0, 0.012)
-                self._try(self._vehicle(), lot + draw.uniform(-0.4, 0.4), sign * _PARKING_M + draw.normal(0, 0.06), turn)
+                self._try(
+                    self._vehicle(),
+                    lot + draw.uniform(-0.4, 0.4),
+                    sign * _PARKING_M + draw.normal(0, 0.06),
+                    turn,
+                )
 
     def _wait(self) -> None:
-        """Things that look like movers and stand: people on the pavement and in the road's edge, waiting cars."""
+        """Things that look like movers and stand: people at the road's edge, waiting cars."""
         draw, street = self._random, self._street
         for _ in range(2 + draw.poisson(2.0)):
             near = float(draw.choice(self._along)) + draw.uniform(4.0, 28.0)
-            self._repeat(lambda near=near: self._try(  # type: ignore[misc]
-                pedestrian(draw, self._materials), near + draw.uniform(-3, 3),
-                draw.choice([-1, 1]) * draw.uniform(6.0, 8.3), draw.uniform(0, 2 * np.pi)))
+            self._repeat(
+                lambda near=near: self._try(  # type: ignore[misc]
+                    pedestrian(draw, self._materials),
+                    near + draw.uniform(-3, 3),
+                    draw.choice([-1, 1]) * draw.uniform(6.0, 8.3),
+                    draw.uniform(0, 2 * np.pi),
+                )
+            )
         if draw.random() < 0.5:
             side = draw.choice([-1, 1])
-            self._try(self._vehicle(), street.junction_m - side * 1.8, side * draw.uniform(9.5, 11.0), -side * np.pi / 2)
+            self._try(
+                self._vehicle(),
+                street.junction_m - side * 1.8,
+                side * draw.uniform(9.5, 11.0),
+                -side * np.pi / 2,
+            )
         if draw.random() < 0.4:
-            self._try(self._vehicle(), street.junction_m + 8.5 + draw.uniform(0, 2), LANE_M / 2, np.pi)
+            self._try(
+                self._vehicle(), street.junction_m + 8.5 + draw.uniform(0, 2), LANE_M / 2, np.pi
+            )
 
     def _repeat(self, attempt: Callable[[], bool]) -> None:
         for _ in range(_ATTEMPTS):
@@ -124,7 +161,9 @@ class TrafficSampler:
                 return
 
     def _count(self, base: float, per_second: float) -> int:
-        return int(self._random.poisson(self._settings.traffic * (base + per_second * self._length_s)))
+        return int(
+            self._random.poisson(self._settings.traffic * (base + per_second * self._length_s))
+        )
 
     def _move(self) -> None:
         draw = self._random
@@ -147,7 +186,7 @@ class TrafficSampler:
             self._repeat(self._walker)
 
     def _moment(self, late_s: float = 0.0) -> tuple[float, float]:
-        """A time within the drive (and `late_s` after it) and the ego's place along the street then."""
+        """A time within the drive (or up to `late_s` after it) and where the ego is then."""
         time = self._random.uniform(0.1, self._length_s + late_s)
         return time, float(np.interp(time, self._times, self._along))
 
@@ -175,7 +214,9 @@ class TrafficSampler:
             return False
         slant = draw.uniform(-0.15, 0.15)
         along = place + draw.uniform(5.5, 14.0) + slant * left
-        return self._try(pedestrian(draw, self._materials), along, left, way * np.pi / 2 - way * slant)
+        return self._try(
+            pedestrian(draw, self._materials), along, left, way * np.pi / 2 - way * slant
+        )
 
     def _zebra_person(self) -> bool:
         draw = self._random
@@ -197,7 +238,9 @@ class TrafficSampler:
         draw = self._random
         time, place = self._moment()
         way = float(draw.choice([-1, 1]))
-        along = place + draw.uniform(4.5, 16.0) + way * draw.uniform(3.0, 6.0) * (self._times - time)
+        along = (
+            place + draw.uniform(4.5, 16.0) + way * draw.uniform(3.0, 6.0) * (self._times - time)
+        )
         left = -way * draw.uniform(2.75, 3.05)
         return self._try(cyclist(draw, self._materials), along, left, 0.0 if way > 0 else np.pi)
 
@@ -206,7 +249,9 @@ class TrafficSampler:
         time, place = self._moment()
         way = float(draw.choice([-1, 1]))
         speed = 1.5 * np.maximum(self._times - time + 1.5, 0.0)
-        covered = np.concatenate([[0.0], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(self._times))])
+        covered = np.concatenate(
+            [[0.0], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(self._times))]
+        )
         along = place + draw.uniform(7.0, 20.0) + way * covered
         # A smooth step sideways over the first 9 metres.
         step = np.clip(covered / 9.0, 0.0, 1.0)

@@ -32,7 +32,7 @@ def clean_drive(clean: DriveSettings) -> SyntheticDrive:
 
 @pytest.fixture(scope="session")
 def sharp_drive(clean: DriveSettings) -> SyntheticDrive:
-    """As `clean_drive`, larger and without shadows and mirrors, so that only the surface decides a pixel's colour."""
+    """As `clean_drive`, larger, without shadows and mirrors: the surface alone decides colour."""
     settings = dataclasses.replace(
         clean, width=384, height=192, ego_motion="cruise", hard_shadows=False, reflections=False
     )

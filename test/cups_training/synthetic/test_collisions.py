@@ -23,14 +23,20 @@ def _inside(points: np.ndarray, rectangle: tuple[float, ...], grow: float) -> np
 
 
 @given(_rectangle, _rectangle)
-def test_overlap_is_the_existence_of_a_common_point(one: tuple[float, ...], other: tuple[float, ...]) -> None:
+def test_overlap_is_the_existence_of_a_common_point(
+    one: tuple[float, ...], other: tuple[float, ...]
+) -> None:
     steps = np.linspace(-8, 8, 161)
     points = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
     surely = (_inside(points, one, 0.0) & _inside(points, other, 0.0)).any()
     perhaps = (_inside(points, one, 0.15) & _inside(points, other, 0.15)).any()
     assume(surely == perhaps)
     found = overlap(
-        np.array(one[:2]), np.array(one[2]), np.array(one[3:]), np.array(other[:2]), np.array(other[2]),
+        np.array(one[:2]),
+        np.array(one[2]),
+        np.array(one[3:]),
+        np.array(other[:2]),
+        np.array(other[2]),
         np.array(other[3:]),
     )
     assert bool(found) == surely

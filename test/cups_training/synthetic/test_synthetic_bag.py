@@ -15,8 +15,13 @@ from cups_training.synthetic.settings import DriveSettings
 
 rosbags = pytest.importorskip("rosbags.highlevel")
 
-_TYPES = {"rgb8": (np.uint8, 3), "mono8": (np.uint8, 1), "16UC1": (np.uint16, 1), "32FC1": (np.float32, 1),
-          "32FC2": (np.float32, 2)}
+_TYPES = {
+    "rgb8": (np.uint8, 3),
+    "mono8": (np.uint8, 1),
+    "16UC1": (np.uint16, 1),
+    "32FC1": (np.float32, 1),
+    "32FC2": (np.float32, 2),
+}
 
 
 def test_what_is_written_is_what_anyreader_reads(tmp_path: Path, small: DriveSettings) -> None:
@@ -60,8 +65,12 @@ def test_what_is_written_is_what_anyreader_reads(tmp_path: Path, small: DriveSet
     assert seen == {*expected, "/stereo/left/camera_info", "/stereo/right/camera_info"}
 
 
-def test_a_bag_without_truth_has_the_sensor_topics_alone(tmp_path: Path, small: DriveSettings) -> None:
-    write_bag(SyntheticDrive(dataclasses.replace(small, frames=1), 3), tmp_path / "bag", with_truth=False)
+def test_a_bag_without_truth_has_the_sensor_topics_alone(
+    tmp_path: Path, small: DriveSettings
+) -> None:
+    write_bag(
+        SyntheticDrive(dataclasses.replace(small, frames=1), 3), tmp_path / "bag", with_truth=False
+    )
     with rosbags.AnyReader([tmp_path / "bag"]) as reader:
         assert all(topic.startswith("/stereo/") for topic in reader.topics)
         assert len(reader.topics) == 4

@@ -14,17 +14,54 @@ from cups_training.synthetic.drive import SyntheticDrive
 from cups_training.synthetic.settings import DriveSettings
 
 
-def test_it_makes_a_bag_and_a_contact_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_makes_a_bag_and_a_contact_sheet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bag, sheet = tmp_path / "drive", tmp_path / "sheet.png"
-    assert main(["--seed", "3", "--frames", "2", "--size", "128x64", "--out", str(bag), "--preview", str(sheet),
-                 "--set", "ego_motion=cruise", "--set", "turns=false"]) == 0
+    assert (
+        main(
+            [
+                "--seed",
+                "3",
+                "--frames",
+                "2",
+                "--size",
+                "128x64",
+                "--out",
+                str(bag),
+                "--preview",
+                str(sheet),
+                "--set",
+                "ego_motion=cruise",
+                "--set",
+                "turns=false",
+            ]
+        )
+        == 0
+    )
     assert (bag / "metadata.yaml").exists()
     assert cv2.imread(str(sheet)).shape == (2 * 240, 4 * 480, 3)
     assert capsys.readouterr().out.split() == [str(bag), str(sheet)]
 
 
 def test_a_suite_gives_one_bag_per_drive(tmp_path: Path) -> None:
-    assert main(["--suite", "val", "--clips", "2", "--frames", "1", "--size", "64x32", "--out", str(tmp_path)]) == 0
+    assert (
+        main(
+            [
+                "--suite",
+                "val",
+                "--clips",
+                "2",
+                "--frames",
+                "1",
+                "--size",
+                "64x32",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 0
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["200000_usual", "200001_usual"]
 
 
@@ -44,7 +81,9 @@ def test_what_it_refuses_it_explains(
     assert message in capsys.readouterr().err
 
 
-def test_without_embree_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, small: DriveSettings) -> None:
+def test_without_embree_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, small: DriveSettings
+) -> None:
     monkeypatch.setitem(sys.modules, "embreex.mesh_construction", None)
     with pytest.raises(EmbreeMissingError, match=r"pip install 'cups-ros\[sim\]'"):
         SyntheticDrive(small, 3)

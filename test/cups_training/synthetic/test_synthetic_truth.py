@@ -1,4 +1,4 @@
-"""The truth of a frame explains the pictures, agrees with itself and with the poses of the objects."""
+"""The truth explains the pictures and agrees with itself and with the objects' poses."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ from cups_training.synthetic.settings import DriveSettings
 Map = NDArray[np.float32]
 
 
-def _warped(image: NDArray[np.uint8], shift: Map, interpolation: int = cv2.INTER_LINEAR) -> NDArray[np.float32]:
+def _warped(
+    image: NDArray[np.uint8], shift: Map, interpolation: int = cv2.INTER_LINEAR
+) -> NDArray[np.float32]:
     height, width = shift.shape[:2]
-    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(image.astype(np.float32), columns + shift[..., 0], rows + shift[..., 1], interpolation)
+    columns, rows = np.meshgrid(
+        np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    )
+    return cv2.remap(
+        image.astype(np.float32), columns + shift[..., 0], rows + shift[..., 1], interpolation
+    )
 
 
 def _flat(truth_instance: NDArray[np.uint16], depth: Map) -> NDArray[np.bool_]:
@@ -45,7 +51,9 @@ def test_truth_disparity_warps_right_into_left(sharp_drive: SyntheticDrive, inde
 
 
 @pytest.mark.parametrize("index", [1, 4])
-def test_truth_flow_warps_the_next_frame_into_this_one(sharp_drive: SyntheticDrive, index: int) -> None:
+def test_truth_flow_warps_the_next_frame_into_this_one(
+    sharp_drive: SyntheticDrive, index: int
+) -> None:
     frame, truth = sharp_drive.frame_with_truth(index)
     after = sharp_drive.frame(index + 1)
     residual = np.abs(_warped(after.left, truth.flow_forward) - frame.left).mean(axis=-1)
@@ -64,9 +72,13 @@ def test_forward_and_backward_flow_cancel_on_visible_interiors(clean_drive: Synt
     now, after = clean_drive.truth(2), clean_drive.truth(3)
     back = _warped(after.flow_backward, now.flow_forward)
     gap = np.linalg.norm(now.flow_forward + back, axis=-1)
-    target = _warped(after.instance.astype(np.float32)[..., None], now.flow_forward, cv2.INTER_NEAREST)
+    target = _warped(
+        after.instance.astype(np.float32)[..., None], now.flow_forward, cv2.INTER_NEAREST
+    )
     smooth = np.abs(cv2.Laplacian(now.flow_forward, cv2.CV_32F)).max(axis=-1) < 0.02
-    inner = ~now.occluded_forward & _flat(now.instance, now.depth) & (target == now.instance) & smooth
+    inner = (
+        ~now.occluded_forward & _flat(now.instance, now.depth) & (target == now.instance) & smooth
+    )
     assert inner.sum() > 2000
     assert np.median(gap[inner]) < 0.005
     assert np.quantile(gap[inner], 0.97) < 0.05
@@ -90,13 +102,15 @@ def test_disparity_is_focal_length_times_baseline_over_depth(clean_drive: Synthe
 
 
 def test_object_poses_explain_the_flow_of_rigid_movers(clean_drive: SyntheticDrive) -> None:
-    """Carry each car's points by its pose change and project: this must be the flow of its body, wheels aside."""
+    """A car's points, carried by its pose change and projected, give its body's flow."""
     rig = clean_drive.rig
     columns, rows = np.meshgrid(np.arange(rig.width), np.arange(rig.height))
     explained = 0
     for index in range(len(clean_drive)):
         truth = clean_drive.truth(index)
-        points = rig.back_project(np.where(np.isfinite(truth.depth), truth.depth, 1.0).astype(np.float32))
+        points = rig.back_project(
+            np.where(np.isfinite(truth.depth), truth.depth, 1.0).astype(np.float32)
+        )
         into_next = truth.next_camera.inverse()
         for item in truth.objects:
             mask = truth.instance == item.id
@@ -157,7 +171,9 @@ def test_shadows_change_the_picture_and_not_the_instances(clean: DriveSettings) 
     without = SyntheticDrive(dataclasses.replace(settings, hard_shadows=False), 5)
     # The light is drawn last, so the street and its traffic are the same.
     np.testing.assert_array_equal(with_sun.truth(1).instance, without.truth(1).instance)
-    moving_shadow = np.abs(with_sun.frame(0).left.astype(int) - with_sun.frame(5).left).max(axis=-1) > 12
+    moving_shadow = (
+        np.abs(with_sun.frame(0).left.astype(int) - with_sun.frame(5).left).max(axis=-1) > 12
+    )
     truth, later = with_sun.truth(0), with_sun.truth(5)
     road = (truth.semantic == 0) & (later.semantic == 0)
     assert (moving_shadow & road).sum() > 20
@@ -172,3 +188,26 @@ def test_instance_ids_are_stable_and_listed(clean_drive: SyntheticDrive) -> None
         assert set(np.unique(truth.instance)) - {0} <= set(listed)
         assert all(kinds.setdefault(number, kind) == kind for number, kind in listed.items())
         assert (truth.moving_instance > 0).sum() == truth.moving.sum()
+
+
+def test_nothing_is_hidden_in_time_when_camera_and_street_stand(clean: DriveSettings) -> None:
+    drive = SyntheticDrive(dataclasses.replace(clean, ego_motion="stopped", traffic=0.0), 5)
+    truth = drive.truth(1)
+    assert not truth.occluded_forward.any()
+    assert not truth.occluded_backward.any()
+
+
+def test_a_car_that_pulls_out_moves_only_from_then_on(clean: DriveSettings) -> None:
+    """Search the drives for a car that starts; its flag follows its own motion."""
+    long = dataclasses.replace(clean, width=64, height=32, frames=20, traffic=2.0)
+    for seed in range(1, 12):
+        drive = SyntheticDrive(long, seed)
+        flags = np.array([[item.is_moving for item in drive.truth(i).objects] for i in (0, 19)])
+        starts = np.flatnonzero(~flags[0] & flags[1])
+        if not len(starts):
+            continue
+        item = drive.truth(0).objects[starts[0]]
+        assert item.kind in ("car", "van")
+        np.testing.assert_allclose(item.pose.translation_m, item.previous_pose.translation_m)
+        return
+    pytest.fail("no car pulled out in eleven drives")
