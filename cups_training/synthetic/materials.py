@@ -245,9 +245,8 @@ def _facade(
     grain: float,
     mirror: float,
 ) -> tuple[float, float, float, float]:
-    # p0 = window period, p1 = storey, p2 = window width, p3 = window height, p4 = brick height (0 =
-    # plaster),
-    # p5 = height of the ground floor, p6 = 1 when every window looks alike.
+    # p0 = window period, p1 = storey, p2 = window width, p3 = window height, p4 = brick height
+    # (0 = plaster), p5 = height of the ground floor, p6 = 1 when every window looks alike.
     shade = max(1.0 + grain, 0.05)
     if p[4] > 0:
         course = math.floor(z / p[4])

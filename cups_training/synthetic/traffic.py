@@ -168,17 +168,17 @@ class TrafficSampler:
     def _move(self) -> None:
         draw = self._random
         if self._settings.epipolar_movers:
-            if draw.random() < 0.5 * self._settings.traffic:
+            if draw.random() < 0.6 * self._settings.traffic:
                 self._repeat(self._lead)
-            for _ in range(self._count(0.6, 0.35)):
+            for _ in range(self._count(0.9, 0.5)):
                 self._repeat(self._oncoming)
-        for _ in range(self._count(1.2, 0.5)):
+        for _ in range(self._count(1.8, 0.7)):
             self._repeat(self._crossing_person)
-        for _ in range(self._count(1.0, 0.1)):
+        for _ in range(self._count(1.2, 0.1)):
             self._repeat(self._zebra_person)
-        for _ in range(self._count(0.7, 0.25)):
+        for _ in range(self._count(1.0, 0.3)):
             self._repeat(self._crossing_car)
-        for _ in range(self._count(0.8, 0.2)):
+        for _ in range(self._count(1.2, 0.3)):
             self._repeat(self._cyclist)
         for _ in range(self._count(0.3, 0.1)):
             self._repeat(self._pulling_out)
@@ -192,7 +192,7 @@ class TrafficSampler:
 
     def _lead(self) -> bool:
         draw = self._random
-        gap = draw.uniform(8.0, 17.0)
+        gap = draw.uniform(7.5, 15.0)
         along = self._along + gap
         if self._along[-1] - self._along[0] < 0.5 * self._length_s:
             # The ego stands or brakes to a stop: the car ahead drives off.
@@ -201,8 +201,8 @@ class TrafficSampler:
 
     def _oncoming(self) -> bool:
         draw = self._random
-        time, place = self._moment(2.0)
-        along = place + draw.uniform(0.0, 6.0) - draw.uniform(5.0, 11.0) * (self._times - time)
+        time, place = self._moment(1.2)
+        along = place + draw.uniform(2.0, 7.0) - draw.uniform(5.0, 11.0) * (self._times - time)
         return self._try(self._vehicle(0.2), along, LANE_M / 2 + draw.uniform(-0.25, 0.35), np.pi)
 
     def _crossing_person(self) -> bool:
@@ -213,7 +213,7 @@ class TrafficSampler:
         if np.abs(left).max() > 8.5:
             return False
         slant = draw.uniform(-0.15, 0.15)
-        along = place + draw.uniform(5.5, 14.0) + slant * left
+        along = place + draw.uniform(5.0, 11.0) + slant * left
         return self._try(
             pedestrian(draw, self._materials), along, left, way * np.pi / 2 - way * slant
         )
@@ -239,7 +239,7 @@ class TrafficSampler:
         time, place = self._moment()
         way = float(draw.choice([-1, 1]))
         along = (
-            place + draw.uniform(4.5, 16.0) + way * draw.uniform(3.0, 6.0) * (self._times - time)
+            place + draw.uniform(4.5, 12.0) + way * draw.uniform(3.0, 6.0) * (self._times - time)
         )
         left = -way * draw.uniform(2.75, 3.05)
         return self._try(cyclist(draw, self._materials), along, left, 0.0 if way > 0 else np.pi)

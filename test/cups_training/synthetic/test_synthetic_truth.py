@@ -199,15 +199,16 @@ def test_nothing_is_hidden_in_time_when_camera_and_street_stand(clean: DriveSett
 
 def test_a_car_that_pulls_out_moves_only_from_then_on(clean: DriveSettings) -> None:
     """Search the drives for a car that starts; its flag follows its own motion."""
-    long = dataclasses.replace(clean, width=64, height=32, frames=20, traffic=2.0)
-    for seed in range(1, 12):
-        drive = SyntheticDrive(long, seed)
-        flags = np.array([[item.is_moving for item in drive.truth(i).objects] for i in (0, 19)])
-        starts = np.flatnonzero(~flags[0] & flags[1])
-        if not len(starts):
-            continue
-        item = drive.truth(0).objects[starts[0]]
-        assert item.kind in ("car", "van")
-        np.testing.assert_allclose(item.pose.translation_m, item.previous_pose.translation_m)
-        return
-    pytest.fail("no car pulled out in eleven drives")
+    busy = dataclasses.replace(clean, width=64, height=32, frames=20, traffic=3.0)
+    for seed in range(1, 20):
+        drive = SyntheticDrive(busy, seed)
+        for number, actor in enumerate(drive.scene.actors, start=1):
+            speeds = [np.linalg.norm(actor.velocity(time)) for time in (0.0, 1.9)]
+            if speeds[0] > 0 or speeds[1] == 0:
+                continue
+            assert actor.body.kind in ("car", "van")
+            parked, driving = (drive.truth(index).objects[number - 1] for index in (0, 19))
+            assert (parked.is_moving, driving.is_moving) == (False, True)
+            assert not np.allclose(driving.pose.translation_m, parked.pose.translation_m)
+            return
+    pytest.fail("no car pulled out in nineteen drives")
