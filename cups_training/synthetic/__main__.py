@@ -1,4 +1,4 @@
-"""Command line of the synthetic drives: `python -m cups_training.synthetic --seed 7 --out drive_bag`.
+"""Command line: `python -m cups_training.synthetic --seed 7 --out drive_bag`.
 
 People and the demo call it to make a bag, a contact sheet, or both.
 """
@@ -25,7 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         settings = make_settings(DriveSettings, _values(given))
-        clips = suite(given.suite, settings) if given.suite else (Clip(given.seed, settings, "usual"),)
+        clips = (
+            suite(given.suite, settings) if given.suite else (Clip(given.seed, settings, "usual"),)
+        )
         for clip in clips[: given.clips]:
             _make(clip, given, several=given.suite is not None)
     except CupsError as problem:
@@ -37,19 +39,28 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cups_training.synthetic",
-        description="Make synthetic stereo drives: a ROS 2 bag (MCAP) with truth topics and a contact sheet.",
+        description="Make synthetic stereo drives: a ROS 2 bag with truth topics, a contact sheet.",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--seed", type=int, default=1, help="seed of one drive (default 1)")
     source.add_argument("--suite", choices=SUITE_NAMES, help="all drives of a suite, one bag each")
     parser.add_argument("--clips", type=int, help="only the first so many drives of the suite")
-    parser.add_argument("--out", type=Path, help="bag directory; with --suite the directory of the bags")
-    parser.add_argument("--preview", type=Path, help="contact sheet (PNG); with --suite its directory")
+    parser.add_argument(
+        "--out", type=Path, help="bag directory; with --suite the directory of the bags"
+    )
+    parser.add_argument(
+        "--preview", type=Path, help="contact sheet (PNG); with --suite its directory"
+    )
     parser.add_argument("--no-truth", action="store_true", help="leave the /truth topics out")
     parser.add_argument("--frames", type=int, help="frames per drive")
     parser.add_argument("--size", help="WIDTHxHEIGHT, pixels")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
-                        help="any other setting: " + ", ".join(item.name for item in settings_of(DriveSettings)))
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other setting: " + ", ".join(item.name for item in settings_of(DriveSettings)),
+    )
     return parser
 
 
@@ -67,7 +78,7 @@ def _value(name: str, word: str, kind: type) -> bool | int | float | str:
     if kind is bool:
         return {"true": True, "false": False}.get(word.lower(), word)
     try:
-        return kind(word)  # type: ignore[no-any-return]
+        return kind(word)
     except ValueError:
         raise CupsError(f"{name}: expected {kind.__name__}, found {word!r}") from None
 
@@ -90,7 +101,9 @@ def _make(clip: Clip, given: argparse.Namespace, *, several: bool) -> None:
         path = path / f"{name}.png" if several else path
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), contact_sheet(drive)[..., ::-1]):
-            raise CupsError(f"preview: {path} cannot be written; give a name that ends in .png in a writable directory")
+            raise CupsError(
+                f"preview: {path} cannot be written; give a .png in a writable directory"
+            )
         print(path)
 
 

@@ -1,6 +1,7 @@
 """Vehicles and people: a jointed body, a footprint and a course; each is one instance of the truth.
 
-The models make bodies, the traffic sampler puts them on courses, the scene asks for the pose of every limb.
+The models make bodies, the traffic sampler puts them on courses, the scene asks for the pose of
+every limb.
 """
 
 from __future__ import annotations
@@ -64,12 +65,14 @@ class Body:
     width_m: float
 
     def limb_poses(self, pose: RigidTransform, covered_m: float) -> list[RigidTransform]:
-        """World from each limb's rest frame, given the object's pose and the metres it has covered."""
+        """World from each limb's rest frame, given the object's pose and the way covered."""
         poses: list[RigidTransform] = []
         for limb in self.limbs:
             carrier = pose if limb.parent == BODY else poses[limb.parent]
             pivot = np.array(limb.pivot)
-            turn = RigidTransform.from_twist(np.array([0.0, limb.angle(covered_m), 0.0, 0.0, 0.0, 0.0]))
+            turn = RigidTransform.from_twist(
+                np.array([0.0, limb.angle(covered_m), 0.0, 0.0, 0.0, 0.0])
+            )
             about = RigidTransform(turn.rotation, pivot - turn.rotation @ pivot)
             poses.append(carrier.after(about))
         return poses
@@ -103,7 +106,7 @@ class Actor:
         return self.body.limb_poses(self.pose(time), self.trajectory.distance(time))
 
     def velocity(self, time: float) -> NDArray[np.float64]:
-        """Velocity of the object's origin over ground in the world, m/s, over the 20 ms around `time`."""
+        """Velocity of the object's origin in the world, m/s, over the 20 ms around `time`."""
         ahead, _ = self.trajectory.place(time + 0.01)
         behind, _ = self.trajectory.place(time - 0.01)
         return np.append((ahead - behind) / 0.02, 0.0)

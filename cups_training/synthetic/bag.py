@@ -1,4 +1,4 @@
-"""Writes a synthetic drive as a ROS 2 bag (MCAP): rectified stereo images, calibration and the truth.
+"""Writes a synthetic drive as a ROS 2 bag (MCAP): stereo images, calibration, truth.
 
 The command line and the demo call it; `rosbags` writes, no ROS installation is needed.
 """
@@ -21,7 +21,7 @@ from cups_training.synthetic.drive import SyntheticDrive
 from cups_training.synthetic.truth import FrameTruth
 
 LEFT_FRAME = "left_camera_optical_frame"
-"""Both images carry it: in a rectified pair the calibration P refers to the left camera (sensor_msgs/CameraInfo)."""
+"""Both images carry it: P of a rectified pair refers to the left camera (CameraInfo)."""
 
 _IMAGE = "sensor_msgs/msg/Image"
 _CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
@@ -40,11 +40,16 @@ _TOPICS = {
 
 
 def write_bag(
-    drive: SyntheticDrive, path: Path, *, with_truth: bool = True, progress: Callable[[int], None] | None = None
+    drive: SyntheticDrive,
+    path: Path,
+    *,
+    with_truth: bool = True,
+    progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write every frame of a drive into a new bag.
 
-    `/truth/flow` leads from each left image to the next one, `/truth/flow_backward` to the one before.
+    `/truth/flow` leads from each left image to the next one, `/truth/flow_backward` to the one
+    before.
 
     Args:
         drive: what to record.
@@ -82,7 +87,9 @@ def _stereo_messages(store: Any, frame: StereoFrame) -> dict[str, Any]:
         "/stereo/left/image_rect": _image(store, header, frame.left, "rgb8"),
         "/stereo/right/image_rect": _image(store, header, frame.right, "rgb8"),
         "/stereo/left/camera_info": _camera_info(store, header, frame.rig, 0.0),
-        "/stereo/right/camera_info": _camera_info(store, header, frame.rig, -frame.rig.focal_baseline),
+        "/stereo/right/camera_info": _camera_info(
+            store, header, frame.rig, -frame.rig.focal_baseline
+        ),
     }
 
 
@@ -108,7 +115,12 @@ def _image(store: Any, header: Any, picture: NDArray[Any], encoding: str) -> Any
     data = np.ascontiguousarray(picture)
     height, width = data.shape[:2]
     return store.types[_IMAGE](
-        header=header, height=height, width=width, encoding=encoding, is_bigendian=0, step=data.nbytes // height,
+        header=header,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=0,
+        step=data.nbytes // height,
         data=data.reshape(-1).view(np.uint8),
     )
 
@@ -121,6 +133,15 @@ def _camera_info(store: Any, header: Any, rig: StereoRig, shift: float) -> Any:
         x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
     )
     return store.types[_CAMERA_INFO](
-        header=header, height=rig.height, width=rig.width, distortion_model="plumb_bob", d=np.zeros(5),
-        k=rig.K.ravel().copy(), r=np.eye(3).ravel(), p=P.ravel(), binning_x=0, binning_y=0, roi=no_window,
+        header=header,
+        height=rig.height,
+        width=rig.width,
+        distortion_model="plumb_bob",
+        d=np.zeros(5),
+        k=rig.K.ravel().copy(),
+        r=np.eye(3).ravel(),
+        p=P.ravel(),
+        binning_x=0,
+        binning_y=0,
+        roi=no_window,
     )

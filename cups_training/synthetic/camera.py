@@ -1,6 +1,7 @@
-"""Rays of a camera, ideal or as real rigs have it: a little rolled and shifted against its calibration.
+"""Rays of a camera, ideal or, as on real rigs, a little off its calibration.
 
-The renderer and the truth cast these rays; the drive makes the left, the ideal right and the real right camera.
+The renderer and the truth cast these rays; the drive makes the left, the ideal right and the real
+right camera.
 """
 
 from __future__ import annotations
@@ -47,18 +48,33 @@ class Camera:
         rows, columns = np.mgrid[:height, :width].astype(np.float32)
         return columns.ravel(), rows.ravel()
 
-    def directions(self, columns: NDArray[np.floating], rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    def directions(
+        self, columns: NDArray[np.floating], rows: NDArray[np.floating]
+    ) -> NDArray[np.float32]:
         """World directions (N, 3) through pixels, float32, of length one along the optical axis."""
         return np.asarray(
             _directions(
-                columns, rows, self.rig.K, self.pose.rotation, self.row_offset_px, np.cos(self.roll_rad),
+                columns,
+                rows,
+                self.rig.K,
+                self.pose.rotation,
+                self.row_offset_px,
+                np.cos(self.roll_rad),
                 np.sin(self.roll_rad),
             )
         )
 
 
 @njit(cache=True, error_model="numpy")
-def _directions(columns, rows, K, rotation, row_offset, cos, sin):
+def _directions(
+    columns: NDArray[np.float32],
+    rows: NDArray[np.float32],
+    K: NDArray[np.float64],
+    rotation: NDArray[np.float64],
+    row_offset: float,
+    cos: float,
+    sin: float,
+) -> NDArray[np.float32]:
     out = np.empty((len(columns), 3), np.float32)
     for i in range(len(columns)):
         px = (columns[i] - K[0, 2]) / K[0, 0]

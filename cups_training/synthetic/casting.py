@@ -1,6 +1,7 @@
-"""Ray casting by Embree: which triangle a ray meets, and whether anything stands between two points.
+"""Ray casting by Embree: which triangle a ray meets, what stands between two points.
 
-`scene` builds a caster for what stands still and one for what moves; rendering and truth ask both at once.
+`scene` builds a caster for what stands still and one for what moves; rendering and truth ask both
+at once.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Hits:
     """First surface along each ray.
 
     Attributes:
-        triangle: int32 (N,), index over all casters' triangles in order, `MISSED` where there is none.
+        triangle: int32 (N,), index over all casters' triangles in order, `MISSED` where there is
+            none.
         u, v: float32 (N,), barycentric weights of the triangle's second and third corner.
         distance: float32 (N,), in lengths of the ray's direction, infinite where missed.
     """
@@ -58,16 +60,28 @@ class RayCaster:
             ) from missing
         self.count = len(corners)
         self._scene: Any = EmbreeScene()
-        self._mesh = TriangleMesh(self._scene, np.ascontiguousarray(corners, np.float32)) if self.count else None
+        self._mesh = (
+            TriangleMesh(self._scene, np.ascontiguousarray(corners, np.float32))
+            if self.count
+            else None
+        )
 
     def first_hits(self, origins: NDArray[np.float32], directions: NDArray[np.float32]) -> Hits:
         """The first triangle along each ray."""
         found = self._scene.run(origins, directions, output=True)
         triangle = found["primID"]
-        return Hits(triangle, found["u"], found["v"], np.where(triangle < 0, np.float32(np.inf), found["tfar"]))
+        return Hits(
+            triangle,
+            found["u"],
+            found["v"],
+            np.where(triangle < 0, np.float32(np.inf), found["tfar"]),
+        )
 
     def blocked(
-        self, origins: NDArray[np.float32], directions: NDArray[np.float32], reach: NDArray[np.float32]
+        self,
+        origins: NDArray[np.float32],
+        directions: NDArray[np.float32],
+        reach: NDArray[np.float32],
     ) -> NDArray[np.bool_]:
         """Whether a triangle lies within `reach` (in lengths of the direction) along each ray."""
         return np.asarray(self._scene.run(origins, directions, dists=reach, query="OCCLUDED") != -1)

@@ -1,6 +1,7 @@
-"""The street's centre line: a straight, one bend, a straight; takes street coordinates into the world.
+"""The street's centre line: it takes street coordinates into the world.
 
-Everything is laid out in street coordinates (metres along, metres to the left) and bent by this map.
+Everything is laid out in street coordinates (metres along, metres to the left) and bent by this
+map.
 """
 
 from __future__ import annotations

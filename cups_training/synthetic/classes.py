@@ -1,4 +1,4 @@
-"""Semantic classes of the synthetic street: the Cityscapes train ids, so that scores can be compared.
+"""Semantic classes of the synthetic street: the Cityscapes train ids.
 
 The models write them, the truth carries them, the bag and the benchmark name them.
 """

@@ -26,9 +26,12 @@ class Transfer:
 
     Attributes:
         other: that camera.
-        shift: float32 (H, W, 2), way in the image, pixels right and down; NaN behind the other camera.
-        directions: float32 (H * W, 3), world, from the other camera to the surface, as long as the way.
-        reach: float32 (H * W,), share of the way that must be free; negative outside the other image.
+        shift: float32 (H, W, 2), way in the image, pixels right and down; NaN behind the other
+            camera.
+        directions: float32 (H * W, 3), world, from the other camera to the surface, as long as the
+            way.
+        reach: float32 (H * W,), share of the way that must be free; negative outside the other
+            image.
     """
 
     other: Camera
@@ -37,7 +40,7 @@ class Transfer:
     reach: NDArray[np.float32]
 
     def hidden(self, casters: Sequence[RayCaster]) -> NDArray[np.bool_]:
-        """Whether the other camera cannot see each point, outside its image or behind something; bool (H, W).
+        """Whether the other camera cannot see each point (outside, hidden); bool (H, W).
 
         Args:
             casters: the geometry at the other camera's time.
@@ -50,8 +53,12 @@ class Transfer:
 
 
 def transfer(
-    camera: Camera, parts: Sequence[RigidTransform], other: Camera, other_parts: Sequence[RigidTransform],
-    part: NDArray[np.int32], depth: NDArray[np.float32],
+    camera: Camera,
+    parts: Sequence[RigidTransform],
+    other: Camera,
+    other_parts: Sequence[RigidTransform],
+    part: NDArray[np.int32],
+    depth: NDArray[np.float32],
 ) -> Transfer:
     """Carry every pixel over to another camera, with the rigid part that it shows.
 
@@ -70,11 +77,20 @@ def transfer(
         matrices[row, :, :3], matrices[row, :, 3] = motion.rotation, motion.translation_m
     matrices[-1, :, :3] = into_other.rotation @ camera.pose.rotation
     matrices[-1, :, 3] = 0.0
-    return Transfer(other, *_carry(part, depth, matrices, camera.rig.K, other.rig.K, other.pose.rotation))
+    return Transfer(
+        other, *_carry(part, depth, matrices, camera.rig.K, other.rig.K, other.pose.rotation)
+    )
 
 
 @njit(cache=True, error_model="numpy")
-def _carry(part, depth, matrices, K, other_K, turn):
+def _carry(
+    part: NDArray[np.int32],
+    depth: NDArray[np.float32],
+    matrices: NDArray[np.float64],
+    K: NDArray[np.float64],
+    other_K: NDArray[np.float64],
+    turn: NDArray[np.float64],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     height, width = depth.shape
     directions = np.empty((height * width, 3), np.float32)
     reach = np.empty(height * width, np.float32)
@@ -91,7 +107,9 @@ def _carry(part, depth, matrices, K, other_K, turn):
             oz = M[2, 0] * x + M[2, 1] * y + M[2, 2] * z + M[2, 3]
             index = row * width + column
             for axis in range(3):
-                directions[index, axis] = turn[axis, 0] * ox + turn[axis, 1] * oy + turn[axis, 2] * oz
+                directions[index, axis] = (
+                    turn[axis, 0] * ox + turn[axis, 1] * oy + turn[axis, 2] * oz
+                )
             reach[index] = -1.0
             if oz > 1e-3:
                 to_column = other_K[0, 0] * ox / oz + other_K[0, 2]

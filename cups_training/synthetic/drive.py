@@ -1,6 +1,7 @@
-"""A synthetic stereo drive: frame by frame, pictures of a rig with imperfect cameras and their exact truth.
+"""A synthetic stereo drive: pictures of a rig with imperfect cameras, and their exact truth.
 
-Tests, benchmarks, the bag writer and the demo take frames from it; nothing is kept but the last few snapshots.
+Tests, benchmarks, the bag writer and the demo take frames from it; nothing is kept but the last few
+snapshots.
 """
 
 from __future__ import annotations
@@ -46,15 +47,23 @@ class SyntheticDrive:
         self.seed = seed
         focal = settings.width / (2 * math.tan(math.radians(settings.field_of_view_deg) / 2))
         # The principal point is a little off the middle and the horizon above it, as on real rigs.
-        K = np.array([
-            [focal, 0.0, 0.503 * settings.width - 0.5], [0.0, focal, 0.47 * settings.height - 0.5], [0.0, 0.0, 1.0]
-        ])
+        K = np.array(
+            [
+                [focal, 0.0, 0.503 * settings.width - 0.5],
+                [0.0, focal, 0.47 * settings.height - 0.5],
+                [0.0, 0.0, 1.0],
+            ]
+        )
         self.rig = StereoRig(K, settings.baseline_m, settings.width, settings.height)
         self.scene = Scene(settings, seed)
         self.sensors = sample_sensors(np.random.default_rng([seed, 2]), settings)
         self._snapshot = lru_cache(_KEPT)(self.scene.at)
-        self._left_hits = lru_cache(1)(lambda index: cast_pixels(self._at(index), self._left(index)))
-        self._right_hits = lru_cache(1)(lambda index: cast_pixels(self._at(index), self._left(index).right_neighbour()))
+        self._left_hits = lru_cache(1)(
+            lambda index: cast_pixels(self._at(index), self._left(index))
+        )
+        self._right_hits = lru_cache(1)(
+            lambda index: cast_pixels(self._at(index), self._left(index).right_neighbour())
+        )
 
     def __len__(self) -> int:
         return self.settings.frames
@@ -70,12 +79,11 @@ class SyntheticDrive:
             InputError: there is no such frame.
         """
         self._check(index)
-        left, right = self.sensors
-        pictures = [
-            self._picture(index, 0, left, self._at(index), self._left(index), self._left_hits(index)),
-            self._right_picture(index, right),
-        ]
-        return StereoFrame(*pictures, self.stamp_ns(index), self.rig)
+        sensor = self.sensors[0]
+        hits = self._left_hits(index)
+        left = self._picture(index, 0, sensor, self._at(index), self._left(index), hits)
+        right = self._right_picture(index, self.sensors[1])
+        return StereoFrame(left, right, self.stamp_ns(index), self.rig)
 
     def truth(self, index: int) -> FrameTruth:
         """The truth of one frame.
@@ -92,8 +100,12 @@ class SyntheticDrive:
         right_part, right_depth = self._maps(self._right_hits(index))
         to_right = transfer(left, now.part_poses, right, now.part_poses, part, depth)
         to_left = transfer(right, now.part_poses, left, now.part_poses, right_part, right_depth)
-        forward = transfer(left, now.part_poses, self._left(index + 1), after.part_poses, part, depth)
-        backward = transfer(left, now.part_poses, self._left(index - 1), before.part_poses, part, depth)
+        forward = transfer(
+            left, now.part_poses, self._left(index + 1), after.part_poses, part, depth
+        )
+        backward = transfer(
+            left, now.part_poses, self._left(index - 1), before.part_poses, part, depth
+        )
         seen = hits.triangle.reshape(self.rig.shape)
         instance = np.where(seen == MISSED, np.uint16(0), self.scene.surfaces.instance[seen])
         objects = self._objects(index)
@@ -109,7 +121,9 @@ class SyntheticDrive:
             occluded_right=to_left.hidden(now.casters),
             occluded_forward=forward.hidden(after.casters),
             occluded_backward=backward.hidden(before.casters),
-            semantic=np.where(seen == MISSED, np.uint8(StreetClass.SKY), self.scene.surfaces.semantic[seen]),
+            semantic=np.where(
+                seen == MISSED, np.uint8(StreetClass.SKY), self.scene.surfaces.semantic[seen]
+            ),
             instance=instance,
             moving=moving[instance],
             objects=objects,
@@ -124,7 +138,9 @@ class SyntheticDrive:
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):
-            raise InputError(f"synthetic drive: expected a frame from 0 to {len(self) - 1}, found {index}")
+            raise InputError(
+                f"synthetic drive: expected a frame from 0 to {len(self) - 1}, found {index}"
+            )
 
     def _time(self, index: int) -> float:
         return index / self.settings.rate_hz
@@ -137,7 +153,9 @@ class SyntheticDrive:
 
     def _maps(self, hits: Hits) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Part (-1 = sky) and depth of each pixel."""
-        part = np.where(hits.triangle == MISSED, np.int32(-1), self.scene.surfaces.part[hits.triangle])
+        part = np.where(
+            hits.triangle == MISSED, np.int32(-1), self.scene.surfaces.part[hits.triangle]
+        )
         return part.reshape(self.rig.shape), hits.distance.reshape(self.rig.shape)
 
     def _right_picture(self, index: int, sensor: Sensor) -> NDArray[np.uint8]:
@@ -156,7 +174,7 @@ class SyntheticDrive:
         return expose(light, self._smear(snapshot, camera, hits), sensor, random)
 
     def _smear(self, snapshot: Snapshot, camera: Camera, hits: Hits) -> NDArray[np.float32] | None:
-        """Way of each pixel's surface while the shutter is open, pixels; None without motion blur."""
+        """Way of each pixel's surface while the shutter is open, pixels; None without blur."""
         shutter = 1e-3 * self.settings.motion_blur_ms
         if shutter == 0:
             return None
@@ -172,9 +190,16 @@ class SyntheticDrive:
         listed = []
         for number, actor in enumerate(self.scene.actors, start=1):
             velocity = actor.velocity(time)
-            listed.append(ObjectTruth(
-                number, actor.body.kind, bool(np.linalg.norm(velocity) > _MOVING_MPS), actor.pose(time),
-                actor.pose(time - interval), actor.pose(time + interval), into_camera @ velocity,
-                (actor.body.length_m, actor.body.width_m),
-            ))
+            listed.append(
+                ObjectTruth(
+                    number,
+                    actor.body.kind,
+                    bool(np.linalg.norm(velocity) > _MOVING_MPS),
+                    actor.pose(time),
+                    actor.pose(time - interval),
+                    actor.pose(time + interval),
+                    into_camera @ velocity,
+                    (actor.body.length_m, actor.body.width_m),
+                )
+            )
         return tuple(listed)

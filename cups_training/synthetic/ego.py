@@ -1,6 +1,7 @@
 """The vehicle that carries the cameras: its course along the street and the shake of its body.
 
-The scene sampler makes one; the traffic sampler keeps clear of it, the drive asks it for camera poses.
+The scene sampler makes one; the traffic sampler keeps clear of it, the drive asks it for camera
+poses.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def ego_progress(
     if mode == "mixed":
         mode = "yield" if random.random() < 0.35 else "cruise"
     pace = random.uniform(5.0, 11.0)
-    wave = random.uniform(0.0, 0.15) * np.sin(2 * np.pi * times / random.uniform(3.0, 7.0) + random.uniform(0, 6))
+    wave = random.uniform(0.0, 0.15) * np.sin(
+        2 * np.pi * times / random.uniform(3.0, 7.0) + random.uniform(0, 6)
+    )
     if mode == "stopped":
         speed = np.zeros_like(times)
     elif mode == "yield":
@@ -54,7 +57,8 @@ class Ego:
     Attributes:
         trajectory: of its footprint's centre.
         height_m: of the cameras over the ground.
-        shake: float64 (3, 4, 3): for roll, pitch and yaw four waves of (amplitude rad, frequency Hz, phase rad).
+        shake: float64 (3, 4, 3): for roll, pitch and yaw four waves of (amplitude rad, frequency
+            Hz, phase rad).
     """
 
     trajectory: Trajectory
@@ -67,16 +71,24 @@ class Ego:
         amplitude, frequency, phase = self.shake[..., 0], self.shake[..., 1], self.shake[..., 2]
         waves = amplitude * np.sin(2 * np.pi * frequency * time + phase)
         # A car shakes because it rolls over the road: at a standstill it is still.
-        speed = (self.trajectory.distance(time + STEP_S) - self.trajectory.distance(time - STEP_S)) / (2 * STEP_S)
+        speed = (
+            self.trajectory.distance(time + STEP_S) - self.trajectory.distance(time - STEP_S)
+        ) / (2 * STEP_S)
         angles = waves.sum(axis=1) * min(speed / 4.0, 1.0)
         turn = RigidTransform.from_twist(np.append(angles, np.zeros(3)))
-        mount = RigidTransform(turn.rotation @ _OPTICAL, np.array([_CAMERA_AHEAD_M, 0.27, self.height_m]))
+        mount = RigidTransform(
+            turn.rotation @ _OPTICAL, np.array([_CAMERA_AHEAD_M, 0.27, self.height_m])
+        )
         return place.after(mount)
 
 
 def sample_shake(random: np.random.Generator, scale: float) -> NDArray[np.float64]:
     """Waves of the body on its springs: under half a degree, 0.4 to 5 Hz."""
     frequency = np.array([0.45, 1.3, 2.4, 4.7]) * random.uniform(0.8, 1.25, (3, 4))
-    amplitude = np.radians([[0.2], [0.25], [0.2]]) * np.array([1.0, 0.5, 0.2, 0.07]) * random.uniform(0.5, 1.0, (3, 4))
+    amplitude = (
+        np.radians([[0.2], [0.25], [0.2]])
+        * np.array([1.0, 0.5, 0.2, 0.07])
+        * random.uniform(0.5, 1.0, (3, 4))
+    )
     phase = random.uniform(0, 2 * np.pi, (3, 4))
     return np.stack([scale * amplitude, frequency, phase], axis=-1)

@@ -1,10 +1,11 @@
-"""What stands along the street: trees with leaves, lamp posts, signs, bollards and fences of thin bars.
+"""What stands along the street: trees with leaves, lamp posts, signs, fences of thin bars.
 
 `street` places them; the traffic sampler keeps everything clear of their footprints.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,10 +37,14 @@ class Furniture:
 
 
 def furnish(
-    random: np.random.Generator, materials: MaterialTable, settings: DriveSettings, extent: tuple[float, float],
-    junction: float, crosswalk: float,
+    random: np.random.Generator,
+    materials: MaterialTable,
+    settings: DriveSettings,
+    extent: tuple[float, float],
+    junction: float,
+    crosswalk: float,
 ) -> Furniture:
-    """Furnish both pavements over `extent` (along, metres), clear of the junction and its zebra crossing."""
+    """Furnish both pavements over `extent` (along, metres), clear of the junction."""
     meshes: list[Mesh] = []
     places: list[tuple[float, float]] = []
     sizes: list[tuple[float, float]] = []
@@ -64,7 +69,9 @@ def furnish(
                 sizes.append((0.15, 0.15))
             elif clear and settings.thin_structures:
                 rim = rims[random.integers(len(rims))]
-                face = materials.add(Kind.SIGN, rim, (0.75, 0.75, 0.75), parameters=(0.32, 0.07), roughness=0.0)
+                face = materials.add(
+                    Kind.SIGN, rim, (0.75, 0.75, 0.75), parameters=(0.32, 0.07), roughness=0.0
+                )
                 meshes.append(_sign(place, metal, face))
                 places.append(place)
                 sizes.append((0.15, 0.4))
@@ -79,58 +86,112 @@ def furnish(
                 sizes.append((0.5 * (stop - start), 0.1))
     if not meshes:
         meshes.append(ball((extent[0], 0.0, -1.0), (0.01, 0.01, 0.01), metal, StreetClass.POLE))
-    return Furniture(joined(meshes), np.array(places).reshape(-1, 2), np.array(sizes).reshape(-1, 2))
+    return Furniture(
+        joined(meshes), np.array(places).reshape(-1, 2), np.array(sizes).reshape(-1, 2)
+    )
 
 
 def _tree(
-    random: np.random.Generator, settings: DriveSettings, place: tuple[float, float], bark: int, leaf: int
+    random: np.random.Generator,
+    settings: DriveSettings,
+    place: tuple[float, float],
+    bark: int,
+    leaf: int,
 ) -> Mesh:
     x, y = place
     height = random.uniform(2.3, 3.6)
     radius = random.uniform(1.3, 2.1)
     lean = random.uniform(-0.15, 0.15, 2)
     top = (x + lean[0], y + lean[1], height + radius)
-    parts = [tube([(x, y, _GROUND_M), (x + 0.5 * lean[0], y + 0.5 * lean[1], height), top],
-                  [random.uniform(0.12, 0.2), 0.1, 0.03], bark, StreetClass.VEGETATION)]
+    parts = [
+        tube(
+            [(x, y, _GROUND_M), (x + 0.5 * lean[0], y + 0.5 * lean[1], height), top],
+            [random.uniform(0.12, 0.2), 0.1, 0.03],
+            bark,
+            StreetClass.VEGETATION,
+        )
+    ]
     centre = np.array([x + lean[0], y + lean[1], height + 0.9 * radius])
     for _ in range(5):
         end = centre + random.normal(0, 0.45 * radius, 3)
-        parts.append(tube([(x + 0.5 * lean[0], y + 0.5 * lean[1], height - 0.3), tuple(end)], [0.05, 0.015], bark,
-                          StreetClass.VEGETATION, sides=5, capped=False))
+        parts.append(
+            tube(
+                [(x + 0.5 * lean[0], y + 0.5 * lean[1], height - 0.3), tuple(end)],
+                [0.05, 0.015],
+                bark,
+                StreetClass.VEGETATION,
+                sides=5,
+                capped=False,
+            )
+        )
     if not settings.leaf_holes:
-        parts.append(ball(tuple(centre), (radius, radius, radius), leaf, StreetClass.VEGETATION, sides=16))
+        parts.append(
+            ball(tuple(centre), (radius, radius, radius), leaf, StreetClass.VEGETATION, sides=16)
+        )
         return joined(parts)
     # Leaves in tufts: dense clumps with holes between them, as crowns have.
     tufts = centre + random.normal(0, 0.5 * radius, (26, 3)) * (1.0, 1.0, 0.85)
-    where = np.repeat(tufts, 62, axis=0) + random.normal(0, 0.24 * radius, (26 * 62, 3))
-    size = random.uniform(0.09, 0.2, (len(where), 1, 1))
-    parts.append(triangles(where[:, None] + size * random.normal(0, 0.75, (len(where), 3, 3)), leaf,
-                           StreetClass.VEGETATION))
+    where = np.repeat(tufts, 88, axis=0) + random.normal(0, 0.24 * radius, (26 * 88, 3))
+    size = random.uniform(0.07, 0.16, (len(where), 1, 1))
+    parts.append(
+        triangles(
+            where[:, None] + size * random.normal(0, 0.75, (len(where), 3, 3)),
+            leaf,
+            StreetClass.VEGETATION,
+        )
+    )
     return joined(parts)
 
 
 def _lamp(place: tuple[float, float], towards: int, metal: int) -> Mesh:
     x, y = place
-    return joined([
-        tube([(x, y, _GROUND_M), (x, y, 1.0), (x, y, 5.4)], [0.09, 0.06, 0.05], metal, StreetClass.POLE),
-        tube([(x, y, 5.4), (x, y + 1.6 * towards, 5.7)], 0.04, metal, StreetClass.POLE, sides=6),
-        box((x - 0.12, min(y + 1.2 * towards, y + 2.0 * towards), 5.6),
-            (x + 0.12, max(y + 1.2 * towards, y + 2.0 * towards), 5.75), metal, StreetClass.POLE),
-    ])
+    return joined(
+        [
+            tube(
+                [(x, y, _GROUND_M), (x, y, 1.0), (x, y, 5.4)],
+                [0.09, 0.06, 0.05],
+                metal,
+                StreetClass.POLE,
+            ),
+            tube(
+                [(x, y, 5.4), (x, y + 1.6 * towards, 5.7)], 0.04, metal, StreetClass.POLE, sides=6
+            ),
+            box(
+                (x - 0.12, min(y + 1.2 * towards, y + 2.0 * towards), 5.6),
+                (x + 0.12, max(y + 1.2 * towards, y + 2.0 * towards), 5.75),
+                metal,
+                StreetClass.POLE,
+            ),
+        ]
+    )
 
 
 def _sign(place: tuple[float, float], metal: int, face: int) -> Mesh:
     x, y = place
     pole = tube([(x, y, _GROUND_M), (x, y, 2.6)], 0.03, metal, StreetClass.POLE, sides=6)
-    disc = tube([(x - 0.06, y, 2.4), (x - 0.035, y, 2.4)], 0.32, face, StreetClass.TRAFFIC_SIGN, sides=20)
+    disc = tube(
+        [(x - 0.06, y, 2.4), (x - 0.035, y, 2.4)], 0.32, face, StreetClass.TRAFFIC_SIGN, sides=20
+    )
     at = np.array([x, y, 2.4], np.float32)
-    return joined([pole, Mesh(disc.corners, disc.normals, disc.corners - at, disc.material, disc.semantic)])
+    return joined(
+        [pole, Mesh(disc.corners, disc.normals, disc.corners - at, disc.material, disc.semantic)]
+    )
 
 
 def _fence(start: float, stop: float, left: float, metal: int) -> Mesh:
-    bars = [tube([(x, left, _GROUND_M), (x, left, 1.15)], 0.011, metal, StreetClass.FENCE, sides=4, capped=False)
-            for x in np.arange(start, stop, 0.13)]
+    bar = tube(
+        [(0.0, left, _GROUND_M), (0.0, left, 1.15)],
+        0.011,
+        metal,
+        StreetClass.FENCE,
+        sides=4,
+        capped=False,
+    )
+    bars = [bar.moved(np.eye(3), (x, 0.0, 0.0)) for x in np.arange(start, stop, 0.13)]
     cuts = np.append(np.arange(start, stop, 2.0), stop)
-    rails = [box((a, left - 0.015, z), (b, left + 0.015, z + 0.04), metal, StreetClass.FENCE)
-             for z in (0.3, 1.1) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    rails = [
+        box((a, left - 0.015, z), (b, left + 0.015, z + 0.04), metal, StreetClass.FENCE)
+        for z in (0.3, 1.1)
+        for a, b in itertools.pairwise(cuts)
+    ]
     return joined([*bars, *rails])

@@ -39,20 +39,39 @@ class Light:
 
     def packed(self) -> NDArray[np.float64]:
         """The numbers in the order in which the compiled shader takes them."""
-        return np.array([
-            *self.sun, self.sun_strength, self.sky_strength, self.clouds, self.glare, self.haze_per_m, self.offset
-        ])
+        return np.array(
+            [
+                *self.sun,
+                self.sun_strength,
+                self.sky_strength,
+                self.clouds,
+                self.glare,
+                self.haze_per_m,
+                self.offset,
+            ]
+        )
 
 
 def sample_light(random: np.random.Generator, settings: DriveSettings) -> Light:
     """A clear or partly clouded day."""
     elevation = np.radians(random.uniform(28.0, 62.0))
     azimuth = random.uniform(0, 2 * np.pi)
-    sun = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    sun = np.array(
+        [
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        ]
+    )
     hard = settings.hard_shadows
     strength = random.uniform(1.1, 1.5) if hard else 0.35
     return Light(
-        sun, strength, random.uniform(0.4, 0.55) if hard else 0.95, random.uniform(0.2, 0.8),
-        random.uniform(0.5, 1.5) if settings.saturated_sky else 0.0, random.uniform(0.0005, 0.002), hard,
+        sun,
+        strength,
+        random.uniform(0.4, 0.55) if hard else 0.95,
+        random.uniform(0.2, 0.8),
+        random.uniform(0.5, 1.5) if settings.saturated_sky else 0.0,
+        random.uniform(0.0005, 0.002),
+        hard,
         random.uniform(0, 30),
     )

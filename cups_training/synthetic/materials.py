@@ -69,7 +69,9 @@ class MaterialTable:
         """
         filled = [*map(float, parameters), *[0.0] * (_PARAMETERS - len(parameters))]
         offset = 1.37 * len(self._rows)
-        self._rows.append([float(kind), *colour, *second, roughness, frequency, mirror, offset, *filled])
+        self._rows.append(
+            [float(kind), *colour, *second, roughness, frequency, mirror, offset, *filled]
+        )
         return len(self._rows) - 1
 
     def rows(self) -> NDArray[np.float32]:
@@ -78,14 +80,27 @@ class MaterialTable:
 
 
 @njit(cache=True, error_model="numpy", fastmath=True)
-def pattern(row, lattice, x, y, z, fx, fy, fz):
+def pattern(
+    row: NDArray[np.float32],
+    lattice: NDArray[np.float32],
+    x: float,
+    y: float,
+    z: float,
+    fx: float,
+    fy: float,
+    fz: float,
+) -> tuple[float, float, float, float]:
     """Reflectance and mirror share of a surface point.
 
     Args:
         row: of the material table.
         lattice: of the noise.
-        x, y, z: texture coordinates, metres.
-        fx, fy, fz: extent of the pixel along them, metres.
+        x: texture coordinate, metres.
+        y: texture coordinate, metres.
+        z: texture coordinate, metres.
+        fx: extent of the pixel along x, metres.
+        fy: extent of the pixel along y, metres.
+        fz: extent of the pixel along z, metres.
 
     Returns:
         (red, green, blue, mirror).
@@ -101,19 +116,23 @@ def pattern(row, lattice, x, y, z, fx, fy, fz):
         grain = roughness * fractal_noise(lattice, x + offset, y, z + offset, frequency, 6, spread)
     mix = 0.0
 
-    if kind == 1:
+    if kind == Kind.ROAD:
         mix, grain = _road(p, lattice, x, y, fx, fy, spread, grain, roughness)
-    elif kind == 2:
+    elif kind == Kind.TILES:
         # p0 = tile size; joints in the second colour, tiles differ in brightness.
         joint = stripes(x, p[0], 0.025, fx) + stripes(y, p[0], 0.025, fy)
         mix = min(joint, 1.0) * 0.8
         if spread < p[0]:
-            shade = math.sin(math.floor(x / p[0]) * 12.9898 + math.floor(y / p[0]) * 78.233) * 43758.5453
+            shade = (
+                math.sin(math.floor(x / p[0]) * 12.9898 + math.floor(y / p[0]) * 78.233)
+                * 43758.5453
+            )
             grain += 0.25 * (shade - math.floor(shade) - 0.5) * (1.0 - spread / p[0])
-    elif kind == 3:
+    elif kind == Kind.FACADE:
         return _facade(p, lattice, r, g, b, r2, g2, b2, x, z, fx, fz, grain, mirror)
-    elif kind == 4:
-        # p0 = half length, p1/p2 = axle positions, p3 = wheel radius, p4 = belt height, p5 = half width.
+    elif kind == Kind.CAR_BODY:
+        # p0 = half length, p1/p2 = axle positions, p3 = wheel radius, p4 = belt height, p5 = half
+        # width.
         arch = min((x - p[1]) ** 2, (x - p[2]) ** 2) + (z - p[3]) ** 2
         dark = arch < (1.22 * p[3]) ** 2 and abs(y) > p[5] - 0.2
         if dark or z < 0.28:
@@ -131,16 +150,22 @@ def pattern(row, lattice, x, y, z, fx, fy, fz):
         seam = band(abs(x - p[6]), 0.0, 0.008, fx) + band(abs(x - p[7]), 0.0, 0.008, fx)
         seam += band(abs(z - 0.45), 0.0, 0.01, fz)
         mix = min(seam, 1.0)
-    elif kind == 5:
-        # p0 = roof height below which the windows begin, p1 = belt height, p2..p4 = pillars along x, p5 = half width.
+    elif kind == Kind.CAR_CABIN:
+        # p0 = roof height below which the windows begin, p1 = belt height, p2..p4 = pillars along
+        # x, p5 = half width.
         pillar = band(abs(x - p[2]), 0.0, 0.05, fx) + band(abs(x - p[3]), 0.0, 0.04, fx)
         pillar += band(abs(x - p[4]), 0.0, 0.07, fx)
         paint = p[1] + 0.04 > z or z > p[0]
         if not paint and (pillar < 0.5 or abs(y) < p[5] - 0.3):
             seat = 0.5 + 0.5 * fractal_noise(lattice, x + offset, y, z, 2.5, 2, spread)
-            return 0.015 + 0.05 * seat, 0.017 + 0.05 * seat, 0.02 + 0.05 * seat, max(mirror, 0.0) * 1.6
+            return (
+                0.015 + 0.05 * seat,
+                0.017 + 0.05 * seat,
+                0.02 + 0.05 * seat,
+                max(mirror, 0.0) * 1.6,
+            )
         mix = 0.3 if not paint else 0.0
-    elif kind == 6:
+    elif kind == Kind.WHEEL:
         # p0 = rim radius, p1 = spokes; texture = (x, y, z) around the axle.
         radius = math.sqrt(x * x + z * z)
         if radius > p[0]:
@@ -148,16 +173,15 @@ def pattern(row, lattice, x, y, z, fx, fy, fz):
         spoke = math.cos(p[1] * math.atan2(z, x))
         if spoke < 0.1 and radius > 0.25 * p[0] and radius < 0.88 * p[0]:
             return 0.03, 0.03, 0.03, 0.0
-    elif kind == 7:
+    elif kind == Kind.SIGN:
         # p0 = radius of the disc, p1 = width of the rim; texture = (y, z) around its centre.
         radius = math.sqrt(y * y + z * z)
         mix = band(radius, 0.0, p[0] - p[1], fy)
         if mix > 0.5 and abs(y) < 0.55 * p[0] and abs(z) < 0.12 * p[0]:
             return 0.03, 0.03, 0.03, 0.0
-    elif kind == 8:
+    elif kind == Kind.CLOTH and p[0] > 0:
         # p0 = period of the stripes (0 = none), p1 = their share.
-        if p[0] > 0:
-            mix = p[1] * stripes(z, p[0], 0.5 * p[0], fz)
+        mix = p[1] * stripes(z, p[0], 0.5 * p[0], fz)
 
     shade = max(1.0 + grain, 0.05)
     return (
@@ -169,9 +193,19 @@ def pattern(row, lattice, x, y, z, fx, fy, fz):
 
 
 @njit(cache=True, error_model="numpy", fastmath=True)
-def _road(p, lattice, x, y, fx, fy, spread, grain, roughness):
-    # p0 = half width of the lanes, p1 = junction centre, p2 = its half length, p3 = start of the crosswalk,
-    # p4 = the carriageway's half width. Texture = street coordinates (along, left).
+def _road(
+    p: NDArray[np.float32],
+    lattice: NDArray[np.float32],
+    x: float,
+    y: float,
+    fx: float,
+    fy: float,
+    spread: float,
+    grain: float,
+    roughness: float,
+) -> tuple[float, float]:
+    # p0 = half width of the lanes, p1 = junction centre, p2 = its half length, p3 = start of the
+    # crosswalk, p4 = the carriageway's half width. Texture = street coordinates (along, left).
     patch = fractal_noise(lattice, x * 0.6, y + 3.0, 7.7, 0.25, 2, spread)
     grain += 0.5 * roughness * patch
     # Tar seams follow the zero line of slow noise, as cracks do.
@@ -195,9 +229,24 @@ def _road(p, lattice, x, y, fx, fy, spread, grain, roughness):
 
 
 @njit(cache=True, error_model="numpy", fastmath=True)
-def _facade(p, lattice, r, g, b, r2, g2, b2, x, z, fx, fz, grain, mirror):
-    # p0 = window period, p1 = storey, p2 = window width, p3 = window height, p4 = brick height (0 = plaster),
-    # p5 = height of the ground floor, p6 = 1 when every window looks alike.
+def _facade(
+    p: NDArray[np.float32],
+    lattice: NDArray[np.float32],
+    r: float,
+    g: float,
+    b: float,
+    r2: float,
+    g2: float,
+    b2: float,
+    x: float,
+    z: float,
+    fx: float,
+    fz: float,
+    grain: float,
+    mirror: float,
+) -> tuple[float, float, float, float]:
+    # p0 = window period, p1 = storey, p2 = window width, p3 = window height, p4 = brick height
+    # (0 = plaster), p5 = height of the ground floor, p6 = 1 when every window looks alike.
     shade = max(1.0 + grain, 0.05)
     if p[4] > 0:
         course = math.floor(z / p[4])
@@ -218,10 +267,18 @@ def _facade(p, lattice, r, g, b, r2, g2, b2, x, z, fx, fz, grain, mirror):
     if z < p[5]:
         storey, lz, low = -1.0, z, 0.9
     inside = band(abs(lx - 0.5 * p[0]), 0.0, half, fx) * band(lz, low, low + p[3], fz)
-    frame = band(abs(lx - 0.5 * p[0]), 0.0, half + 0.09, fx) * band(lz, low - 0.12, low + p[3] + 0.09, fz) - inside
+    frame = (
+        band(abs(lx - 0.5 * p[0]), 0.0, half + 0.09, fx)
+        * band(lz, low - 0.12, low + p[3] + 0.09, fz)
+        - inside
+    )
     key = 0.0 if p[6] > 0 else math.sin(column * 12.9898 + storey * 78.233) * 43758.5453
     key -= math.floor(key)
-    cross = min(band(abs(lx - 0.5 * p[0]), 0.0, 0.03, fx) + band(abs(lz - low - 0.68 * p[3]), 0.0, 0.03, fz), 1.0)
+    cross = min(
+        band(abs(lx - 0.5 * p[0]), 0.0, 0.03, fx)
+        + band(abs(lz - low - 0.68 * p[3]), 0.0, 0.03, fz),
+        1.0,
+    )
     # Curtain from above, its length differs per window.
     curtain = band(lz, low + p[3] * (1.0 - 0.7 * key), low + p[3], fz) * (0.5 + 0.5 * key)
     glass = 0.05 + 0.35 * curtain

@@ -21,7 +21,8 @@ class Mesh:
     Attributes:
         corners: float32 (T, 3, 3), metres, x forward, y left, z up.
         normals: float32 (T, 3, 3), unit, per corner.
-        texture: float32 (T, 3, 3), metres: the coordinates that anchor the material's pattern to the surface.
+        texture: float32 (T, 3, 3), metres: the coordinates that anchor the material's pattern to
+            the surface.
         material: int32 (T,), row of the material table.
         semantic: uint8 (T,), class of `classes`.
     """
@@ -39,7 +40,9 @@ class Mesh:
         """The same surface elsewhere; its texture moves along."""
         R = np.asarray(rotation, np.float32)
         t = np.asarray(translation, np.float32)
-        return Mesh(self.corners @ R.T + t, self.normals @ R.T, self.texture, self.material, self.semantic)
+        return Mesh(
+            self.corners @ R.T + t, self.normals @ R.T, self.texture, self.material, self.semantic
+        )
 
 
 def joined(meshes: Sequence[Mesh]) -> Mesh:
@@ -53,10 +56,14 @@ def joined(meshes: Sequence[Mesh]) -> Mesh:
 
 
 def triangles(
-    corners: ArrayLike, material: int, semantic: int, *, normals: Corners | None = None,
+    corners: ArrayLike,
+    material: int,
+    semantic: int,
+    *,
+    normals: Corners | None = None,
     texture: ArrayLike | None = None,
 ) -> Mesh:
-    """A mesh of triangles (T, 3, 3), flat unless corner normals are given; texture = position unless given."""
+    """Triangles (T, 3, 3), flat unless normals are given; texture = position unless given."""
     c = np.asarray(corners, np.float32)
     if normals is None:
         flat = np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0])
@@ -71,16 +78,27 @@ def triangles(
     )
 
 
-def quads(corners: ArrayLike, material: int, semantic: int, texture: ArrayLike | None = None) -> Mesh:
+def quads(
+    corners: ArrayLike, material: int, semantic: int, texture: ArrayLike | None = None
+) -> Mesh:
     """Flat four-cornered faces (Q, 4, 3), counter-clockwise from outside."""
     return triangles(
-        _split(np.asarray(corners, np.float32)), material, semantic,
+        _split(np.asarray(corners, np.float32)),
+        material,
+        semantic,
         texture=None if texture is None else _split(np.asarray(texture, np.float32)),
     )
 
 
-def grid(points: ArrayLike, material: int, semantic: int, *, smooth: bool = True, texture: ArrayLike | None = None) -> Mesh:
-    """A surface through a grid of points (N, M, 3), normals to the side where rows x columns turn right-handed."""
+def grid(
+    points: ArrayLike,
+    material: int,
+    semantic: int,
+    *,
+    smooth: bool = True,
+    texture: ArrayLike | None = None,
+) -> Mesh:
+    """A surface through points (N, M, 3); normals point along rows x columns (right-handed)."""
     p = np.asarray(points, np.float64)
     q = np.stack([p[:-1, :-1], p[1:, :-1], p[1:, 1:], p[:-1, 1:]], axis=2).reshape(-1, 4, 3)
     normals = None
@@ -90,11 +108,15 @@ def grid(points: ArrayLike, material: int, semantic: int, *, smooth: bool = True
         n = np.cross(along, across)
         n /= np.maximum(np.linalg.norm(n, axis=-1, keepdims=True), 1e-9)
         normals = _split(
-            np.stack([n[:-1, :-1], n[1:, :-1], n[1:, 1:], n[:-1, 1:]], axis=2).reshape(-1, 4, 3).astype(np.float32)
+            np.stack([n[:-1, :-1], n[1:, :-1], n[1:, 1:], n[:-1, 1:]], axis=2)
+            .reshape(-1, 4, 3)
+            .astype(np.float32)
         )
     if texture is not None:
         t = np.asarray(texture, np.float64)
-        texture = _split(np.stack([t[:-1, :-1], t[1:, :-1], t[1:, 1:], t[:-1, 1:]], axis=2).reshape(-1, 4, 3))
+        texture = _split(
+            np.stack([t[:-1, :-1], t[1:, :-1], t[1:, 1:], t[:-1, 1:]], axis=2).reshape(-1, 4, 3)
+        )
     return triangles(_split(q), material, semantic, normals=normals, texture=texture)
 
 
@@ -114,9 +136,15 @@ def box(low: Sequence[float], high: Sequence[float], material: int, semantic: in
 
 
 def tube(
-    path: ArrayLike, radius: ArrayLike, material: int, semantic: int, *, sides: int = 8, capped: bool = True
+    path: ArrayLike,
+    radius: ArrayLike,
+    material: int,
+    semantic: int,
+    *,
+    sides: int = 8,
+    capped: bool = True,
 ) -> Mesh:
-    """A round tube along points (N, 3) with a radius per point; texture = (angle x radius, length, radius)."""
+    """A round tube along points (N, 3), a radius each; texture = (arc, length, radius)."""
     p = np.asarray(path, np.float64)
     r = np.broadcast_to(np.asarray(radius, np.float64), len(p))
     axis = np.gradient(p, axis=0)
@@ -137,19 +165,37 @@ def tube(
         ],
         axis=-1,
     )
-    quad = np.stack([points[:-1, :-1], points[:-1, 1:], points[1:, 1:], points[1:, :-1]], axis=2).reshape(-1, 4, 3)
-    normal = np.stack([ring[:-1, :-1], ring[:-1, 1:], ring[1:, 1:], ring[1:, :-1]], axis=2).reshape(-1, 4, 3)
-    tex = np.stack([texture[:-1, :-1], texture[:-1, 1:], texture[1:, 1:], texture[1:, :-1]], axis=2).reshape(-1, 4, 3)
-    parts = [triangles(_split(quad), material, semantic, normals=_split(normal.astype(np.float32)), texture=_split(tex))]
+    quad = np.stack(
+        [points[:-1, :-1], points[:-1, 1:], points[1:, 1:], points[1:, :-1]], axis=2
+    ).reshape(-1, 4, 3)
+    normal = np.stack([ring[:-1, :-1], ring[:-1, 1:], ring[1:, 1:], ring[1:, :-1]], axis=2).reshape(
+        -1, 4, 3
+    )
+    tex = np.stack(
+        [texture[:-1, :-1], texture[:-1, 1:], texture[1:, 1:], texture[1:, :-1]], axis=2
+    ).reshape(-1, 4, 3)
+    parts = [
+        triangles(
+            _split(quad),
+            material,
+            semantic,
+            normals=_split(normal.astype(np.float32)),
+            texture=_split(tex),
+        )
+    ]
     if capped:
         for end, order in ((0, -1), (-1, 1)):
             rim = points[end][::order]
             centre = np.broadcast_to(p[end], (sides, 3))
-            parts.append(triangles(np.stack([centre, rim[:-1], rim[1:]], axis=1), material, semantic))
+            parts.append(
+                triangles(np.stack([centre, rim[:-1], rim[1:]], axis=1), material, semantic)
+            )
     return joined(parts)
 
 
-def ball(centre: Sequence[float], radii: Sequence[float], material: int, semantic: int, *, sides: int = 8) -> Mesh:
+def ball(
+    centre: Sequence[float], radii: Sequence[float], material: int, semantic: int, *, sides: int = 8
+) -> Mesh:
     """An ellipsoid."""
     polar = np.linspace(0, np.pi, max(sides // 2, 3) + 1)
     angle = np.linspace(0, 2 * np.pi, sides + 1)
@@ -164,8 +210,11 @@ def ball(centre: Sequence[float], radii: Sequence[float], material: int, semanti
     points = unit * np.asarray(radii, np.float64) + np.asarray(centre, np.float64)
     normal = unit / np.asarray(radii, np.float64)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-    stack = [a[(slice(None, -1), slice(1, None))[i], (slice(None, -1), slice(1, None))[j]]
-             for a in (points, normal) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    stack = [
+        a[(slice(None, -1), slice(1, None))[i], (slice(None, -1), slice(1, None))[j]]
+        for a in (points, normal)
+        for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))
+    ]
     quad = np.stack(stack[:4], axis=2).reshape(-1, 4, 3)
     norm = np.stack(stack[4:], axis=2).reshape(-1, 4, 3)
     return triangles(_split(quad), material, semantic, normals=_split(norm.astype(np.float32)))

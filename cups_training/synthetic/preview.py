@@ -1,4 +1,4 @@
-"""A contact sheet of a drive: pictures and truth side by side, for people who want to see what they got.
+"""A contact sheet of a drive: pictures and truth side by side, for people.
 
 The command line calls it.
 """
@@ -15,7 +15,7 @@ from cups_training.synthetic.truth import FrameTruth
 
 
 def contact_sheet(drive: SyntheticDrive, rows: int = 4, tile_width: int = 480) -> NDArray[np.uint8]:
-    """Up to `rows` frames of the drive; columns: left with movers outlined, disparity, flow, instances.
+    """Up to `rows` frames; columns: left with movers outlined, disparity, flow, instances.
 
     Returns:
         uint8 (H, W, 3), RGB.
@@ -26,19 +26,25 @@ def contact_sheet(drive: SyntheticDrive, rows: int = 4, tile_width: int = 480) -
     for index in chosen:
         frame, truth = drive.frame_with_truth(int(index))
         tiles = [_outlined(frame, truth), _disparity(truth), _flow(truth), _instances(truth)]
-        strips.append(np.hstack([cv2.resize(tile, size, interpolation=cv2.INTER_AREA) for tile in tiles]))
+        strips.append(
+            np.hstack([cv2.resize(tile, size, interpolation=cv2.INTER_AREA) for tile in tiles])
+        )
     return np.vstack(strips)
 
 
 def _outlined(frame: StereoFrame, truth: FrameTruth) -> NDArray[np.uint8]:
     picture = frame.left.copy()
-    outline = cv2.morphologyEx(truth.moving.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    outline = cv2.morphologyEx(
+        truth.moving.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)
+    )
     picture[outline > 0] = (255, 40, 40)
     return picture
 
 
 def _disparity(truth: FrameTruth) -> NDArray[np.uint8]:
-    scaled = np.clip(truth.disparity / (0.12 * truth.disparity.shape[1]) * 255, 0, 255).astype(np.uint8)
+    scaled = np.clip(truth.disparity / (0.12 * truth.disparity.shape[1]) * 255, 0, 255).astype(
+        np.uint8
+    )
     return np.asarray(cv2.applyColorMap(scaled, cv2.COLORMAP_TURBO)[..., ::-1], np.uint8)
 
 
@@ -53,7 +59,11 @@ def _flow(truth: FrameTruth) -> NDArray[np.uint8]:
 
 
 def _instances(truth: FrameTruth) -> NDArray[np.uint8]:
-    shades = np.random.default_rng(0).integers(60, 256, (int(truth.instance.max()) + 1, 3)).astype(np.uint8)
+    shades = (
+        np.random.default_rng(0)
+        .integers(60, 256, (int(truth.instance.max()) + 1, 3))
+        .astype(np.uint8)
+    )
     shades[0] = 0
     picture = shades[truth.instance]
     # Static objects are dim.

@@ -1,4 +1,4 @@
-"""The whole world of one drive and its state at any time: geometry for the ray caster, poses of all parts.
+"""The world of one drive and its state at any time: geometry to cast at, poses of parts.
 
 `drive` makes one from a seed and asks for snapshots; rendering and truth read them.
 """
@@ -95,8 +95,10 @@ class Scene:
         part = STREET_PART + 1
         for number, actor in enumerate(self.actors, start=1):
             if actor.is_static:
-                meshes = [limb.mesh.moved(pose.rotation, pose.translation_m) for limb, pose
-                          in zip(actor.body.limbs, actor.limb_poses(0.0), strict=True)]
+                meshes = [
+                    limb.mesh.moved(pose.rotation, pose.translation_m)
+                    for limb, pose in zip(actor.body.limbs, actor.limb_poses(0.0), strict=True)
+                ]
                 # One that stands is part of the street as far as geometry goes.
                 fixed += meshes
                 fixed_ids += [(STREET_PART, number, len(mesh)) for mesh in meshes]
@@ -111,13 +113,20 @@ class Scene:
         self._fixed_caster = RayCaster(self._fixed.corners)
         whole = joined([self._fixed, *(mesh for _, mesh in self._jointed)])
         self.surfaces = Surfaces(
-            whole.texture, whole.material, whole.semantic, np.repeat(ids[:, 0], ids[:, 2]).astype(np.int32),
-            np.repeat(ids[:, 1], ids[:, 2]).astype(np.uint16), materials.rows(),
+            whole.texture,
+            whole.material,
+            whole.semantic,
+            np.repeat(ids[:, 0], ids[:, 2]).astype(np.int32),
+            np.repeat(ids[:, 1], ids[:, 2]).astype(np.uint16),
+            materials.rows(),
         )
 
     def part_poses(self, time: float) -> tuple[RigidTransform, ...]:
-        """World from the rest frame of each part at a time in seconds; that of the street is the identity."""
-        return (RigidTransform.identity(), *(pose for actor, _ in self._jointed for pose in actor.limb_poses(time)))
+        """World from the rest frame of each part at a time, seconds; identity for the street."""
+        return (
+            RigidTransform.identity(),
+            *(pose for actor, _ in self._jointed for pose in actor.limb_poses(time)),
+        )
 
     def at(self, time: float) -> Snapshot:
         """The world at a time in seconds from the first frame."""
@@ -127,8 +136,14 @@ class Scene:
         for limb, pose in zip(limbs, poses[1:], strict=True):
             corners.append(pose.apply(limb.mesh.corners).astype(np.float32))
             normals.append(limb.mesh.normals @ pose.rotation.T.astype(np.float32))
-        moving = np.concatenate(corners[1:]) if len(corners) > 1 else np.zeros((0, 3, 3), np.float32)
+        moving = (
+            np.concatenate(corners[1:]) if len(corners) > 1 else np.zeros((0, 3, 3), np.float32)
+        )
         return Snapshot(
-            time, self.ego.camera_pose(time), (self._fixed_caster, RayCaster(moving)),
-            np.concatenate(corners), np.concatenate(normals), poses,
+            time,
+            self.ego.camera_pose(time),
+            (self._fixed_caster, RayCaster(moving)),
+            np.concatenate(corners),
+            np.concatenate(normals),
+            poses,
         )

@@ -1,6 +1,7 @@
 """From light to pixels: motion blur, defocus, vignette, exposure, shot and read noise, gamma.
 
-`drive` applies it to both rendered views; each camera of the rig has its own draw of the imperfections.
+`drive` applies it to both rendered views; each camera of the rig has its own draw of the
+imperfections.
 """
 
 from __future__ import annotations
@@ -44,11 +45,14 @@ class Sensor:
 
 
 def sample_sensors(random: np.random.Generator, settings: DriveSettings) -> tuple[Sensor, Sensor]:
-    """The left camera, which defines time and calibration, and the right one, which deviates from it."""
+    """The left camera, which defines time and calibration, and the right one, which is off."""
+
     def signed(limit: float) -> float:
         return float(random.choice([-1.0, 1.0]) * random.uniform(0.4, 1.0) * limit)
 
-    left = Sensor(vignette=settings.vignette * random.uniform(0.6, 1.0), noise=settings.sensor_noise)
+    left = Sensor(
+        vignette=settings.vignette * random.uniform(0.6, 1.0), noise=settings.sensor_noise
+    )
     right = Sensor(
         gain=1.0 + signed(settings.gain_difference),
         vignette=settings.vignette * random.uniform(0.3, 1.0),
@@ -62,13 +66,17 @@ def sample_sensors(random: np.random.Generator, settings: DriveSettings) -> tupl
 
 
 def expose(
-    light: NDArray[np.float32], smear: NDArray[np.float32] | None, sensor: Sensor, random: np.random.Generator
+    light: NDArray[np.float32],
+    smear: NDArray[np.float32] | None,
+    sensor: Sensor,
+    random: np.random.Generator,
 ) -> NDArray[np.uint8]:
     """The camera's picture.
 
     Args:
         light: float32 (H, W, 3), linear RGB, 1 = saturation.
-        smear: float32 (H, W, 2), way of each pixel's surface during the shutter time, pixels; None = no blur.
+        smear: float32 (H, W, 2), way of each pixel's surface during the shutter time, pixels; None
+            = no blur.
         sensor: the camera.
         random: draws the noise.
 
@@ -80,15 +88,21 @@ def expose(
     if smear is not None:
         picture = _smeared(picture, smear)
     if sensor.defocus_px > 0.05:
-        picture = cv2.GaussianBlur(picture, (0, 0), sensor.defocus_px, borderType=cv2.BORDER_REPLICATE)
+        picture = cv2.GaussianBlur(
+            picture, (0, 0), sensor.defocus_px, borderType=cv2.BORDER_REPLICATE
+        )
     noise = (
-        random.standard_normal(picture.shape, np.float32) if sensor.noise > 0 else np.zeros((1, 1, 1), np.float32)
+        random.standard_normal(picture.shape, np.float32)
+        if sensor.noise > 0
+        else np.zeros((1, 1, 1), np.float32)
     )
-    return np.asarray(_developed(picture, noise, sensor.gain, sensor.vignette, sensor.noise, _GAMMA_TABLE))
+    return np.asarray(
+        _developed(picture, noise, sensor.gain, sensor.vignette, sensor.noise, _GAMMA_TABLE)
+    )
 
 
 @njit(cache=True, error_model="numpy")
-def _smeared(picture, smear):
+def _smeared(picture: NDArray[np.float32], smear: NDArray[np.float32]) -> NDArray[np.float32]:
     height, width = picture.shape[:2]
     out = picture.copy()
     for row in range(height):
@@ -101,8 +115,8 @@ def _smeared(picture, smear):
             red = green = blue = 0.0
             for tap in range(taps):
                 part = (tap + 0.5) / taps - 0.5
-                x = min(max(int(round(column + part * vx)), 0), width - 1)
-                y = min(max(int(round(row + part * vy)), 0), height - 1)
+                x = min(max(round(column + part * vx), 0), width - 1)
+                y = min(max(round(row + part * vy), 0), height - 1)
                 red += picture[y, x, 0]
                 green += picture[y, x, 1]
                 blue += picture[y, x, 2]
@@ -117,7 +131,14 @@ _GAMMA_TABLE = np.rint(255.0 * np.linspace(0.0, 1.0, _STEPS + 1) ** _GAMMA).asty
 
 
 @njit(cache=True, error_model="numpy")
-def _developed(picture, noise, gain, vignette, noise_scale, table):
+def _developed(
+    picture: NDArray[np.float32],
+    noise: NDArray[np.float32],
+    gain: float,
+    vignette: float,
+    noise_scale: float,
+    table: NDArray[np.uint8],
+) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     out = np.empty((height, width, 3), np.uint8)
     cy, cx = 0.5 * (height - 1), 0.5 * (width - 1)
@@ -129,7 +150,9 @@ def _developed(picture, noise, gain, vignette, noise_scale, table):
             for channel in range(3):
                 value = picture[row, column, channel] * factor
                 if noise_scale > 0:
-                    sigma = noise_scale * math.sqrt(max(value, 0.0) / _FULL_WELL + _READ_NOISE * _READ_NOISE)
+                    sigma = noise_scale * math.sqrt(
+                        max(value, 0.0) / _FULL_WELL + _READ_NOISE * _READ_NOISE
+                    )
                     value += sigma * noise[row, column, channel]
                 out[row, column, channel] = table[int(min(max(value, 0.0), 1.0) * _STEPS + 0.5)]
     return out

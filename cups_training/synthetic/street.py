@@ -1,10 +1,12 @@
-"""The street itself: carriageway, kerbs, pavements, a junction, houses; laid out straight, then bent.
+"""The street itself: carriageway, kerbs, pavements, junction, houses; laid out straight, bent.
 
-The scene sampler makes one per drive; the traffic sampler asks it where lanes, lots and crossings are.
+The scene sampler makes one per drive; the traffic sampler asks it where lanes, lots and crossings
+are.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +28,15 @@ AHEAD_M = 130.0
 _CROSS_REACH_M = 70.0
 
 _WALLS = (
-    (0.55, 0.42, 0.3), (0.6, 0.55, 0.45), (0.42, 0.2, 0.14), (0.66, 0.64, 0.6), (0.5, 0.5, 0.42), (0.35, 0.3, 0.26),
-    (0.62, 0.5, 0.38), (0.3, 0.33, 0.36), (0.6, 0.38, 0.3),
+    (0.55, 0.42, 0.3),
+    (0.6, 0.55, 0.45),
+    (0.42, 0.2, 0.14),
+    (0.66, 0.64, 0.6),
+    (0.5, 0.5, 0.42),
+    (0.35, 0.3, 0.26),
+    (0.62, 0.5, 0.38),
+    (0.3, 0.33, 0.36),
+    (0.6, 0.38, 0.3),
 )
 
 
@@ -52,19 +61,27 @@ class Street:
     end_m: float
 
     def in_junction(self, along: float, margin_m: float = 0.0) -> bool:
-        """Whether a place along the street lies in the junction or on the zebra crossing before it."""
-        return self.crosswalk_m - 1.0 - margin_m < along < self.junction_m + JUNCTION_HALF_M + margin_m
+        """Whether a place along the street lies in the junction or on its zebra crossing."""
+        return (
+            self.crosswalk_m - 1.0 - margin_m < along < self.junction_m + JUNCTION_HALF_M + margin_m
+        )
 
 
 def build_street(
-    random: np.random.Generator, materials: MaterialTable, settings: DriveSettings, ego_reach_m: float
+    random: np.random.Generator,
+    materials: MaterialTable,
+    settings: DriveSettings,
+    ego_reach_m: float,
 ) -> Street:
     """Sample a street long enough for an ego that covers `ego_reach_m`."""
     end = ego_reach_m + AHEAD_M
     junction = ego_reach_m + random.uniform(13.0, 30.0)
     crosswalk = junction - JUNCTION_HALF_M - 4.5
     line = _sample_line(random, settings, junction, crosswalk)
-    parts = [*_ground(random, materials, end, junction, crosswalk), *_houses(random, materials, settings, end, junction)]
+    parts = [
+        *_ground(random, materials, end, junction, crosswalk),
+        *_houses(random, materials, settings, end, junction),
+    ]
     furniture = furnish(random, materials, settings, (-BEHIND_M, end), junction, crosswalk)
     mesh = joined([line.bent(joined([*parts, furniture.mesh])), _backdrop(materials)])
     return Street(line, mesh, furniture, junction, crosswalk, end)
@@ -81,7 +98,7 @@ def _sample_line(
     random: np.random.Generator, settings: DriveSettings, junction: float, crosswalk: float
 ) -> CenterLine:
     angle = np.radians(random.uniform(15.0, 50.0)) * random.choice([-1.0, 1.0])
-    radius = random.uniform(45.0, 110.0)
+    radius = random.uniform(28.0, 90.0)
     after = junction + JUNCTION_HALF_M + 16.0
     if not settings.turns or random.random() < 0.25:
         return CenterLine(after, 1.0, 0.0)
@@ -100,46 +117,84 @@ def _strip(
 
 
 def _ground(
-    random: np.random.Generator, materials: MaterialTable, end: float, junction: float, crosswalk: float
+    random: np.random.Generator,
+    materials: MaterialTable,
+    end: float,
+    junction: float,
+    crosswalk: float,
 ) -> list[Mesh]:
     grey = random.uniform(0.09, 0.17)
     road = materials.add(
-        Kind.ROAD, (grey, grey, grey * 1.03), (0.62, 0.62, 0.6), roughness=random.uniform(0.4, 0.8), frequency=1.7,
+        Kind.ROAD,
+        (grey, grey, grey * 1.03),
+        (0.62, 0.62, 0.6),
+        roughness=random.uniform(0.4, 0.8),
+        frequency=1.7,
         parameters=(LANE_M, junction, JUNCTION_HALF_M + 1.0, crosswalk, CARRIAGEWAY_HALF_M),
     )
     tone = random.uniform(0.26, 0.4)
     tiles = materials.add(
-        Kind.TILES, (tone, tone * 0.97, tone * 0.92), (0.12, 0.12, 0.11), roughness=0.3, frequency=2.5,
+        Kind.TILES,
+        (tone, tone * 0.97, tone * 0.92),
+        (0.12, 0.12, 0.11),
+        roughness=0.3,
+        frequency=2.5,
         parameters=(float(random.choice([0.3, 0.5, 0.75])),),
     )
     stone = materials.add(Kind.PLAIN, (0.4, 0.4, 0.39), roughness=0.35, frequency=3.0)
     low, high = junction - JUNCTION_HALF_M, junction + JUNCTION_HALF_M
     half, reach = CARRIAGEWAY_HALF_M, _CROSS_REACH_M
-    parts = [_strip(np.arange(-BEHIND_M, end + 40.0, 2.0), np.linspace(-half, half, 7), 0.0, road, StreetClass.ROAD)]
+    parts = [
+        _strip(
+            np.arange(-BEHIND_M, end + 40.0, 2.0),
+            np.linspace(-half, half, 7),
+            0.0,
+            road,
+            StreetClass.ROAD,
+        )
+    ]
     for sign in (-1, 1):
         side = sign * np.linspace(half, reach, 14)
         parts.append(_strip(np.array([low, high]), np.sort(side), 0.0, road, StreetClass.ROAD))
         for start, stop in ((-BEHIND_M, low), (high, end + 40.0)):
             along = np.append(np.arange(start, stop, 2.0), stop)
-            walk = sign * np.array([half + 0.15, half + 2.0, FACADE_M + 2.0, 25.0])
+            walk = sign * np.array([half + 0.15, half + 2.0, FACADE_M + 2.0, 24.0])
             parts.append(_strip(along, np.sort(walk), KERB_M, tiles, StreetClass.SIDEWALK))
             rim = np.sort(sign * np.array([half, half + 0.15]))
             parts.append(_strip(along, rim, KERB_M, stone, StreetClass.SIDEWALK))
-            wall = np.array([
-                [(a, sign * half, 0), (b, sign * half, 0), (b, sign * half, KERB_M), (a, sign * half, KERB_M)]
-                for a, b in zip(along[:-1], along[1:], strict=True)
-            ])
+            wall = np.array(
+                [
+                    [
+                        (a, sign * half, 0),
+                        (b, sign * half, 0),
+                        (b, sign * half, KERB_M),
+                        (a, sign * half, KERB_M),
+                    ]
+                    for a, b in itertools.pairwise(along)
+                ]
+            )
             parts.append(quads(wall, stone, StreetClass.SIDEWALK))
         for edge in (low, high):
             left = np.linspace(half, reach, 14) * sign
-            parts.append(quads(
-                [[(edge, a, 0), (edge, b, 0), (edge, b, KERB_M), (edge, a, KERB_M)]
-                 for a, b in zip(left[:-1], left[1:], strict=True)], stone, StreetClass.SIDEWALK))
+            parts.append(
+                quads(
+                    [
+                        [(edge, a, 0), (edge, b, 0), (edge, b, KERB_M), (edge, a, KERB_M)]
+                        for a, b in itertools.pairwise(left)
+                    ],
+                    stone,
+                    StreetClass.SIDEWALK,
+                )
+            )
     return parts
 
 
 def _houses(
-    random: np.random.Generator, materials: MaterialTable, settings: DriveSettings, end: float, junction: float
+    random: np.random.Generator,
+    materials: MaterialTable,
+    settings: DriveSettings,
+    end: float,
+    junction: float,
 ) -> list[Mesh]:
     parts: list[Mesh] = []
     low, high = junction - JUNCTION_HALF_M - 3.4, junction + JUNCTION_HALF_M + 3.4
@@ -151,7 +206,9 @@ def _houses(
                 width = random.uniform(9.0, 20.0)
                 a, b = sorted((at, at + step * width))
                 if random.random() < 0.88 or at in (low, high):
-                    parts += _house(random, materials, settings, (max(a, start), min(b, stop)), sign)
+                    parts += _house(
+                        random, materials, settings, (max(a, start), min(b, stop)), sign
+                    )
                 else:
                     parts.append(_hedge(random, materials, (max(a, start), min(b, stop)), sign))
                 at += step * width
@@ -168,8 +225,15 @@ def _houses(
                 x0, x1 = sorted((edge, edge + face * 9.0))
                 parts.append(_walls((x0, a), (x1, b), height, wall))
                 at += width
-    far = materials.add(Kind.FACADE, (0.5, 0.47, 0.42), (0.7, 0.7, 0.7), roughness=0.2, frequency=0.4,
-                        parameters=(2.6, 3.1, 1.2, 1.6, 0.0, 3.4, 1.0), mirror=0.1)
+    far = materials.add(
+        Kind.FACADE,
+        (0.5, 0.47, 0.42),
+        (0.7, 0.7, 0.7),
+        roughness=0.2,
+        frequency=0.4,
+        parameters=(2.6, 3.1, 1.2, 1.6, 0.0, 3.4, 1.0),
+        mirror=0.1,
+    )
     for at in np.arange(-80.0, 80.0, 16.0):
         x = end + 12.0 + random.uniform(0, 15)
         parts.append(_walls((x, at), (x + 8.0, at + 16.0), random.uniform(9.0, 19.0), far))
@@ -184,16 +248,30 @@ def _wall(random: np.random.Generator, materials: MaterialTable, settings: Drive
     alike = float(settings.repeated_windows and random.random() < 0.6)
     period, storey = random.uniform(1.9, 3.2), random.uniform(2.8, 3.5)
     return materials.add(
-        Kind.FACADE, tuple(colour), tuple(np.clip(colour * random.uniform(1.2, 1.6), 0, 0.85)),
-        roughness=random.uniform(0.1, 0.4), frequency=random.uniform(0.4, 1.2),
+        Kind.FACADE,
+        tuple(colour),
+        tuple(np.clip(colour * random.uniform(1.2, 1.6), 0, 0.85)),
+        roughness=random.uniform(0.1, 0.4),
+        frequency=random.uniform(0.4, 1.2),
         mirror=0.25 if settings.reflections else 0.0,
-        parameters=(period, storey, period * random.uniform(0.35, 0.6), storey * random.uniform(0.4, 0.55), brick,
-                    random.uniform(3.2, 4.2), alike),
+        parameters=(
+            period,
+            storey,
+            period * random.uniform(0.35, 0.6),
+            storey * random.uniform(0.4, 0.55),
+            brick,
+            random.uniform(3.2, 4.2),
+            alike,
+        ),
     )
 
 
 def _house(
-    random: np.random.Generator, materials: MaterialTable, settings: DriveSettings, along: tuple[float, float], sign: int
+    random: np.random.Generator,
+    materials: MaterialTable,
+    settings: DriveSettings,
+    along: tuple[float, float],
+    sign: int,
 ) -> list[Mesh]:
     if along[1] - along[0] < 2.0:
         return []
@@ -204,7 +282,9 @@ def _house(
     parts = [_walls((along[0], a), (along[1], b), height, wall)]
     stone = materials.add(Kind.PLAIN, tuple(random.uniform(0.2, 0.5, 3)), roughness=0.2)
     y0, y1 = sorted((sign * (front - 0.35), sign * front))
-    parts.append(box((along[0], y0, height - 0.4), (along[1], y1, height), stone, StreetClass.BUILDING))
+    parts.append(
+        box((along[0], y0, height - 0.4), (along[1], y1, height), stone, StreetClass.BUILDING)
+    )
     if random.random() < 0.35:
         # Balconies break the plane of the facade.
         for storey in range(1, int(height / 3.2)):
@@ -215,30 +295,40 @@ def _house(
     return parts
 
 
-def _walls(low: tuple[float, float], high: tuple[float, float], height: float, material: int) -> Mesh:
-    """Four walls and a roof; texture runs along each wall and up. Split along, so that the bend can bend it."""
+def _walls(
+    low: tuple[float, float], high: tuple[float, float], height: float, material: int
+) -> Mesh:
+    """Four walls and a roof, cut along so that they bend; texture runs along and up."""
     (x0, y0), (x1, y1) = low, high
     faces, texture = [], []
     cuts = np.linspace(x0, x1, max(int((x1 - x0) / 4.0), 1) + 1)
     for y, flip in ((y0, False), (y1, True)):
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+        for a, b in itertools.pairwise(cuts):
             p, q = (b, a) if flip else (a, b)
             faces.append([(p, y, 0), (q, y, 0), (q, y, height), (p, y, height)])
-            texture.append([(p - x0, 0, 0), (q - x0, 0, 0), (q - x0, 0, height), (p - x0, 0, height)])
+            texture.append(
+                [(p - x0, 0, 0), (q - x0, 0, 0), (q - x0, 0, height), (p - x0, 0, height)]
+            )
     for x, flip in ((x0, True), (x1, False)):
         p, q = (y1, y0) if flip else (y0, y1)
         faces.append([(x, p, 0), (x, q, 0), (x, q, height), (x, p, height)])
         texture.append([(p - y0, 0, 0), (q - y0, 0, 0), (q - y0, 0, height), (p - y0, 0, height)])
-    for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+    for a, b in itertools.pairwise(cuts):
         faces.append([(a, y0, height), (b, y0, height), (b, y1, height), (a, y1, height)])
         texture.append([(a, 0, height + 9)] * 4)
     return quads(faces, material, StreetClass.BUILDING, texture)
 
 
-def _hedge(random: np.random.Generator, materials: MaterialTable, along: tuple[float, float], sign: int) -> Mesh:
+def _hedge(
+    random: np.random.Generator, materials: MaterialTable, along: tuple[float, float], sign: int
+) -> Mesh:
     green = materials.add(Kind.PLAIN, (0.08, 0.16, 0.04), roughness=0.9, frequency=3.0)
     y0, y1 = sorted((sign * FACADE_M, sign * (FACADE_M + 1.0)))
     top = random.uniform(1.6, 2.6)
     cuts = np.linspace(*along, max(int((along[1] - along[0]) / 3.0), 1) + 1)
-    return joined([box((a, y0, 0), (b, y1, top), green, StreetClass.VEGETATION)
-                   for a, b in zip(cuts[:-1], cuts[1:], strict=True)])
+    return joined(
+        [
+            box((a, y0, 0), (b, y1, top), green, StreetClass.VEGETATION)
+            for a, b in itertools.pairwise(cuts)
+        ]
+    )

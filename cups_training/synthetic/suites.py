@@ -1,4 +1,4 @@
-"""Named suites of synthetic drives with seeds that no two suites share: tune on `train` and `val`, judge on `test`.
+"""Named suites of drives that share no seed: tune on `train` and `val`, judge on `test`.
 
 Benchmarks, training and the command line ask for a suite by name.
 """

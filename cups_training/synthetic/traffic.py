@@ -1,6 +1,7 @@
-"""Who is on the street: parked cars, people, lead, oncoming and crossing movers, none touching another.
+"""Who is on the street: parked cars, people, all kinds of movers, none touching another.
 
-The scene sampler calls it once per drive; every course is tested against everything placed before it.
+The scene sampler calls it once per drive; every course is tested against everything placed before
+it.
 """
 
 from __future__ import annotations
@@ -42,10 +43,21 @@ class TrafficSampler:
     """
 
     def __init__(
-        self, random: np.random.Generator, materials: MaterialTable, settings: DriveSettings, street: Street,
-        times: Floats, along: Floats, ego: Trajectory,
+        self,
+        random: np.random.Generator,
+        materials: MaterialTable,
+        settings: DriveSettings,
+        street: Street,
+        times: Floats,
+        along: Floats,
+        ego: Trajectory,
     ) -> None:
-        self._random, self._materials, self._settings, self._street = random, materials, settings, street
+        self._random, self._materials, self._settings, self._street = (
+            random,
+            materials,
+            settings,
+            street,
+        )
         self._times, self._along = times, along
         self._checked = times[::_CHECK_EVERY]
         self._length_s = float(settings.frames / settings.rate_hz)
@@ -57,7 +69,8 @@ class TrafficSampler:
         self._occupy(ego, np.array([camera_car.LENGTH_M / 2 + 0.5, camera_car.WIDTH_M / 2 + 0.25]))
         furniture = street.furniture
         for place, half in zip(furniture.places, furniture.half_sizes, strict=True):
-            self._occupy(Trajectory.of_street(street.line, times, *place, 0.0), half)
+            course = Trajectory.of_street(street.line, times, place[0], place[1], 0.0)
+            self._occupy(course, half)
 
     def sample(self) -> list[Actor]:
         """Everyone on the street."""
@@ -74,13 +87,20 @@ class TrafficSampler:
         self._headings.append(heading)
         self._halves.append(half)
 
-    def _try(self, body: Body, along: Floats | float, left: Floats | float, heading: Floats | float) -> bool:
+    def _try(
+        self, body: Body, along: Floats | float, left: Floats | float, heading: Floats | float
+    ) -> bool:
         """Place the body on this course if it stays clear of everyone."""
         course = Trajectory.of_street(self._street.line, self._times, along, left, heading)
         centre, turn = course.place(self._checked)
         half = np.array([body.length_m, body.width_m]) / 2 + _MARGIN_M
         touching = overlap(
-            centre, turn, half, np.array(self._centres), np.array(self._headings), np.array(self._halves)[:, None]
+            centre,
+            turn,
+            half,
+            np.array(self._centres),
+            np.array(self._headings),
+            np.array(self._halves)[:, None],
         )
         if touching.any():
             return False
@@ -102,21 +122,38 @@ class TrafficSampler:
                 if draw.random() > self._settings.parked or self._street.in_junction(lot, 3.0):
                     continue
                 turn = (0.0 if sign < 0 else np.pi) + draw.normal(0, 0.012)
-                self._try(self._vehicle(), lot + draw.uniform(-0.4, 0.4), sign * _PARKING_M + draw.normal(0, 0.06), turn)
+                self._try(
+                    self._vehicle(),
+                    lot + draw.uniform(-0.4, 0.4),
+                    sign * _PARKING_M + draw.normal(0, 0.06),
+                    turn,
+                )
 
     def _wait(self) -> None:
-        """Things that look like movers and stand: people on the pavement and in the road's edge, waiting cars."""
+        """Things that look like movers and stand: people at the road's edge, waiting cars."""
         draw, street = self._random, self._street
         for _ in range(2 + draw.poisson(2.0)):
             near = float(draw.choice(self._along)) + draw.uniform(4.0, 28.0)
-            self._repeat(lambda near=near: self._try(  # type: ignore[misc]
-                pedestrian(draw, self._materials), near + draw.uniform(-3, 3),
-                draw.choice([-1, 1]) * draw.uniform(6.0, 8.3), draw.uniform(0, 2 * np.pi)))
+            self._repeat(
+                lambda near=near: self._try(  # type: ignore[misc]
+                    pedestrian(draw, self._materials),
+                    near + draw.uniform(-3, 3),
+                    draw.choice([-1, 1]) * draw.uniform(6.0, 8.3),
+                    draw.uniform(0, 2 * np.pi),
+                )
+            )
         if draw.random() < 0.5:
             side = draw.choice([-1, 1])
-            self._try(self._vehicle(), street.junction_m - side * 1.8, side * draw.uniform(9.5, 11.0), -side * np.pi / 2)
+            self._try(
+                self._vehicle(),
+                street.junction_m - side * 1.8,
+                side * draw.uniform(9.5, 11.0),
+                -side * np.pi / 2,
+            )
         if draw.random() < 0.4:
-            self._try(self._vehicle(), street.junction_m + 8.5 + draw.uniform(0, 2), LANE_M / 2, np.pi)
+            self._try(
+                self._vehicle(), street.junction_m + 8.5 + draw.uniform(0, 2), LANE_M / 2, np.pi
+            )
 
     def _repeat(self, attempt: Callable[[], bool]) -> None:
         for _ in range(_ATTEMPTS):
@@ -124,22 +161,24 @@ class TrafficSampler:
                 return
 
     def _count(self, base: float, per_second: float) -> int:
-        return int(self._random.poisson(self._settings.traffic * (base + per_second * self._length_s)))
+        return int(
+            self._random.poisson(self._settings.traffic * (base + per_second * self._length_s))
+        )
 
     def _move(self) -> None:
         draw = self._random
         if self._settings.epipolar_movers:
-            if draw.random() < 0.5 * self._settings.traffic:
+            if draw.random() < 0.6 * self._settings.traffic:
                 self._repeat(self._lead)
-            for _ in range(self._count(0.6, 0.35)):
+            for _ in range(self._count(0.9, 0.5)):
                 self._repeat(self._oncoming)
-        for _ in range(self._count(1.2, 0.5)):
+        for _ in range(self._count(1.8, 0.7)):
             self._repeat(self._crossing_person)
-        for _ in range(self._count(1.0, 0.1)):
+        for _ in range(self._count(1.2, 0.1)):
             self._repeat(self._zebra_person)
-        for _ in range(self._count(0.7, 0.25)):
+        for _ in range(self._count(1.0, 0.3)):
             self._repeat(self._crossing_car)
-        for _ in range(self._count(0.8, 0.2)):
+        for _ in range(self._count(1.2, 0.3)):
             self._repeat(self._cyclist)
         for _ in range(self._count(0.3, 0.1)):
             self._repeat(self._pulling_out)
@@ -147,24 +186,24 @@ class TrafficSampler:
             self._repeat(self._walker)
 
     def _moment(self, late_s: float = 0.0) -> tuple[float, float]:
-        """A time within the drive (and `late_s` after it) and the ego's place along the street then."""
+        """A time within the drive (or up to `late_s` after it) and where the ego is then."""
         time = self._random.uniform(0.1, self._length_s + late_s)
         return time, float(np.interp(time, self._times, self._along))
 
     def _lead(self) -> bool:
         draw = self._random
-        gap = draw.uniform(8.0, 17.0)
+        gap = draw.uniform(7.5, 15.0)
         along = self._along + gap
         if self._along[-1] - self._along[0] < 0.5 * self._length_s:
             # The ego stands or brakes to a stop: the car ahead drives off.
             along = self._along[0] + gap + draw.uniform(3.0, 7.0) * (self._times - self._times[0])
-        return self._try(self._vehicle(0.25), along, -LANE_M / 2 + draw.uniform(-0.2, 0.2), 0.0)
+        return self._try(self._vehicle(), along, -LANE_M / 2 + draw.uniform(-0.2, 0.2), 0.0)
 
     def _oncoming(self) -> bool:
         draw = self._random
-        time, place = self._moment(2.0)
-        along = place + draw.uniform(0.0, 6.0) - draw.uniform(5.0, 11.0) * (self._times - time)
-        return self._try(self._vehicle(0.25), along, LANE_M / 2 + draw.uniform(-0.25, 0.35), np.pi)
+        time, place = self._moment(1.2)
+        along = place + draw.uniform(2.0, 7.0) - draw.uniform(5.0, 11.0) * (self._times - time)
+        return self._try(self._vehicle(0.2), along, LANE_M / 2 + draw.uniform(-0.25, 0.35), np.pi)
 
     def _crossing_person(self) -> bool:
         draw = self._random
@@ -174,8 +213,10 @@ class TrafficSampler:
         if np.abs(left).max() > 8.5:
             return False
         slant = draw.uniform(-0.15, 0.15)
-        along = place + draw.uniform(5.5, 14.0) + slant * left
-        return self._try(pedestrian(draw, self._materials), along, left, way * np.pi / 2 - way * slant)
+        along = place + draw.uniform(5.0, 11.0) + slant * left
+        return self._try(
+            pedestrian(draw, self._materials), along, left, way * np.pi / 2 - way * slant
+        )
 
     def _zebra_person(self) -> bool:
         draw = self._random
@@ -190,14 +231,16 @@ class TrafficSampler:
         time, _ = self._moment(0.5)
         way = float(draw.choice([-1, 1]))
         left = draw.uniform(-4.0, 4.0) + way * draw.uniform(4.0, 9.0) * (self._times - time)
-        body = cyclist(draw, self._materials) if draw.random() < 0.25 else self._vehicle(0.3)
+        body = cyclist(draw, self._materials) if draw.random() < 0.25 else self._vehicle(0.2)
         return self._try(body, self._street.junction_m + way * 1.9, left, way * np.pi / 2)
 
     def _cyclist(self) -> bool:
         draw = self._random
         time, place = self._moment()
         way = float(draw.choice([-1, 1]))
-        along = place + draw.uniform(4.5, 16.0) + way * draw.uniform(3.0, 6.0) * (self._times - time)
+        along = (
+            place + draw.uniform(4.5, 12.0) + way * draw.uniform(3.0, 6.0) * (self._times - time)
+        )
         left = -way * draw.uniform(2.75, 3.05)
         return self._try(cyclist(draw, self._materials), along, left, 0.0 if way > 0 else np.pi)
 
@@ -206,7 +249,9 @@ class TrafficSampler:
         time, place = self._moment()
         way = float(draw.choice([-1, 1]))
         speed = 1.5 * np.maximum(self._times - time + 1.5, 0.0)
-        covered = np.concatenate([[0.0], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(self._times))])
+        covered = np.concatenate(
+            [[0.0], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(self._times))]
+        )
         along = place + draw.uniform(7.0, 20.0) + way * covered
         # A smooth step sideways over the first 9 metres.
         step = np.clip(covered / 9.0, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Where something that stands on the street is at any time: a course in street coordinates with its heading.
+"""Where something on the street is at any time: a course with its heading.
 
 The traffic sampler makes one per vehicle and person; the scene asks it for poses.
 """
@@ -35,14 +35,23 @@ class Trajectory:
 
     @staticmethod
     def of_street(
-        line: CenterLine, times: NDArray[np.float64], along: ArrayLike, left: ArrayLike, heading: ArrayLike
+        line: CenterLine,
+        times: NDArray[np.float64],
+        along: ArrayLike,
+        left: ArrayLike,
+        heading: ArrayLike,
     ) -> Trajectory:
         """A course given in street coordinates per node, heading relative to the street."""
-        along, left, heading = (np.broadcast_to(np.asarray(v, np.float64), times.shape) for v in (along, left, heading))
+        along, left, heading = (
+            np.broadcast_to(np.asarray(v, np.float64), times.shape) for v in (along, left, heading)
+        )
         positions = line.world(along, left)
         steps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
         return Trajectory(
-            times, positions, line.heading(along) + heading, np.concatenate([[0.0], np.cumsum(steps)])
+            times,
+            positions,
+            line.heading(along) + heading,
+            np.concatenate([[0.0], np.cumsum(steps)]),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""The truth of one frame: geometry, motion, occlusion, classes, instances and the pose of every object.
+"""The truth of one frame: geometry, motion, occlusion, classes, instances, poses.
 
 `drive` makes it from snapshots of the scene; tests, the benchmark and the bag writer read it.
 """
@@ -40,21 +40,24 @@ class ObjectTruth:
 
 @dataclass(frozen=True, eq=False)
 class FrameTruth:
-    """Everything that is known of one frame; maps have the image's size and belong to the ideal, rectified rig.
+    """Everything known of one frame; maps have the image's size and belong to the ideal rig.
 
     Attributes:
         stamp_ns: time of the frame, nanoseconds.
         disparity: float32, left view, pixels, 0 = sky.
         disparity_right: float32, right view, pixels, 0 = sky.
         depth: float32, left view, metres along the optical axis, infinite = sky.
-        flow_forward: float32 (H, W, 2), left view, to the next frame, pixels; NaN where the point passes the camera.
-        flow_backward: float32 (H, W, 2), left view, to the previous frame, pixels; NaN where it passes the camera.
+        flow_forward: float32 (H, W, 2), left view, to the next frame, pixels; NaN where the point
+            passes the camera.
+        flow_backward: float32 (H, W, 2), left view, to the previous frame, pixels; NaN where it
+            passes the camera.
         occluded_stereo: bool, left pixels that the right camera cannot see (hidden or outside).
         occluded_right: bool, right pixels that the left camera cannot see.
         occluded_forward: bool, left pixels that the next left image cannot show.
         occluded_backward: bool, left pixels that the previous left image cannot show.
         semantic: uint8, `StreetClass`.
-        instance: uint16, number of the object, 0 = none; shadows and mirror images belong to what they fall on.
+        instance: uint16, number of the object, 0 = none; shadows and mirror images belong to what
+            they fall on.
         moving: bool, pixels of objects that move over ground.
         objects: every object of the drive, ascending by id.
         camera: world from left camera at this frame.
