@@ -2,7 +2,7 @@
 #
 #   make demo                    the vehicle stack on a synthetic stereo drive
 #   make demo BAG=path           ... on a recorded drive (ROS 1, ROS 2 sqlite3 or MCAP)
-#   make demo IMAGES=directory   ... on images: left/*.png, right/*.png, calibration.yaml
+#   make demo IMAGES=directory   ... on pictures: left/, right/ and a calibration, or a KITTI folder
 #   make test                    every check and test
 PYTHON ?= python3
 OUT ?= demo_output
@@ -20,7 +20,7 @@ help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
 
 demo: setup
-	@$(BIN)/cups demo --output "$(OUT)" $(if $(BAG),--bag "$(BAG)") $(if $(IMAGES),--images "$(IMAGES)")
+	@$(BIN)/cups demo --output "$(OUT)" $(if $(BAG)$(IMAGES),--drive "$(BAG)$(IMAGES)")
 
 test: lint
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
