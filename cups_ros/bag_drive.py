@@ -24,6 +24,7 @@ BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 RAW, COMPRESSED, INFO = (
     f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo")
 )
+ROS2_TYPES = get_typestore(Stores.ROS2_KILTED)
 # How the drivers of stereo cameras name the two sides.
 SIDE_WORDS = {"left": {"left", "infra1", "cam0"}, "right": {"right", "infra2", "cam1"}}
 # Rectified pictures before others, and among them the plain name first.
@@ -87,7 +88,7 @@ class BagDrive:
                 for connection, _, recorded in reader.messages(wanted):
                     data = recorded
                     if not reader.is2:
-                        data = reader.typestore.ros1_to_cdr(recorded, connection.msgtype)
+                        data = ROS2_TYPES.ros1_to_cdr(recorded, connection.msgtype)
                     data = bytes(data)
                     yield DriveMessage(channels[connection.topic], header_stamp_ns(data), data)
                     count += 1
@@ -110,7 +111,7 @@ class BagDrive:
             if self._path.is_dir() and not (self._path / "metadata.yaml").is_file():
                 files = _data_files(self._path)
             # Bags before ROS 2 Iron do not hold the definitions of their messages.
-            reader = AnyReader(files, default_typestore=get_typestore(Stores.ROS2_KILTED))
+            reader = AnyReader(files, default_typestore=ROS2_TYPES)
             yield stack.enter_context(reader)
 
 

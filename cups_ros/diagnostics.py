@@ -23,7 +23,7 @@ class FrameStatistics:
     Attributes:
         processed: number of frames published.
         failed: number of frames that gave no result.
-        last_failure: why the last of them failed.
+        failing: why the newest frame failed; empty when it did not.
         not_judged: number of frames that were published without a judgement, such as the first one.
         last_note: why the last of them was not judged.
     """
@@ -31,7 +31,7 @@ class FrameStatistics:
     def __init__(self) -> None:
         self.processed = 0
         self.failed = 0
-        self.last_failure = ""
+        self.failing = ""
         self.not_judged = 0
         self.last_note = ""
         self._finished: deque[float] = deque(maxlen=REMEMBERED_FRAMES)
@@ -41,7 +41,7 @@ class FrameStatistics:
     def frame_failed(self, error: Exception) -> None:
         """Count a frame that gave no result."""
         self.failed += 1
-        self.last_failure = str(error)
+        self.failing = str(error)
 
     def frame_done(self, arrived: float, started: float, note: str) -> None:
         """Count a published frame.
@@ -54,6 +54,7 @@ class FrameStatistics:
         if note:
             self.not_judged += 1
             self.last_note = note
+        self.failing = ""
         now = time.monotonic()
         self.processed += 1
         self._finished.append(now)
@@ -75,7 +76,6 @@ class FrameStatistics:
                 value = np.percentile(found, percent) * 1e3 if found else float("nan")
                 values[f"{name} p{percent} [ms]"] = f"{value:.1f}"
         values["failed"] = str(self.failed)
-        values["last failure"] = self.last_failure
         values["not judged"] = str(self.not_judged)
         values["last note"] = self.last_note
         return values

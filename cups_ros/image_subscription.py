@@ -59,11 +59,6 @@ class ImageSubscription(SimpleFilter):
         )
 
     @property
-    def publishers(self) -> int:
-        """How many publishers the topic has."""
-        return int(self._node.count_publishers(self.topic))
-
-    @property
     def unused_transport(self) -> str | None:
         """The other transport, when somebody publishes that one instead."""
         base = self._requested_topic.removesuffix("/compressed")
@@ -103,7 +98,7 @@ class ImageSubscription(SimpleFilter):
         if self._qos != "auto":
             self._node.get_logger().warning(
                 f"{self.topic}: a publisher offers another quality of service than image_qos={self._qos} asks for "
-                f"(policy {event.last_policy_kind.name}), so its images do not arrive: set image_qos to auto"
+                f"(policy {event.last_policy_kind.name}), so its images do not arrive: set input.image_qos to auto"
             )
         elif self._swap_timer is None:
             # A subscription cannot be destroyed from within its own event.

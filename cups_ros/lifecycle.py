@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import rclpy
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle.node import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
+from cups_core.errors import CupsError
 from cups_ros.interruption import interruption
 from cups_ros.shipped_files import use_fastdds_profile
 
@@ -61,10 +61,8 @@ def run(make_node: Callable[[], LifecycleNode], arguments: list[str] | None) -> 
     with rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO):
         try:
             node = make_node()
-        except (InvalidParameterValueException, InvalidParameterTypeException) as error:
-            print(
-                f"cups_ros: {error}: correct the parameter file or the -p argument", file=sys.stderr
-            )
+        except CupsError as error:
+            print(f"cups_ros: {error}", file=sys.stderr)
             return 1
         executor = SingleThreadedExecutor()
         executor.add_node(node)

@@ -1,7 +1,7 @@
 """ROS parameters made from settings classes: declared with description and range, read back checked, written as YAML.
 
-The nodes declare and read with it; `python -m cups_ros.parameters` prints `config/perception.yaml` and, with `table`,
-the README's table, so that code, files and documentation cannot disagree.
+The nodes declare and read with it and `parameter_files` writes with it, so that code, files and documentation cannot
+disagree.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 
+from cups_core.errors import InputError
 from cups_core.settings import Setting, make_settings, settings_of
 
 SettingsClass = TypeVar("SettingsClass")
@@ -22,10 +24,19 @@ LARGEST = {int: 2**63 - 1, float: 1.7976931348623157e308}
 
 
 def declare(node: Node, groups: Groups) -> None:
-    """Declare all settings of the groups as parameters of the node; a value out of range is refused by ROS itself."""
+    """Declare all settings of the groups as parameters of the node.
+
+    Raises:
+        InputError: the value of the parameter file or the command line has another type or is out of range.
+    """
     for prefix, cls in groups.items():
         for item in settings_of(cls):
-            node.declare_parameter(prefix + item.name, item.default, _descriptor(item))
+            try:
+                node.declare_parameter(prefix + item.name, item.default, _descriptor(item))
+            except (InvalidParameterValueException, InvalidParameterTypeException) as error:
+                raise InputError(
+                    f"{error}: correct the parameter file or the -p argument"
+                ) from error
 
 
 def read(node: Node, prefix: str, cls: type[SettingsClass]) -> SettingsClass:

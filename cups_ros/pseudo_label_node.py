@@ -25,6 +25,7 @@ from cups_core.drawing import overlay_segments
 from cups_core.errors import CupsError
 from cups_core.frames import StereoFrame
 from cups_core.motion.online import OnlineMotion, OnlineResult, OnlineSettings
+from cups_core.motion.warm_up import warm_up
 from cups_core.settings import setting
 from cups_ros.diagnostics import FrameStatistics, diagnostics_message
 from cups_ros.latest_worker import LatestWorker
@@ -85,7 +86,7 @@ class PseudoLabelNode(LifecycleNode):
         self._input: StereoInput | None = None
         self._worker: LatestWorker[tuple[StereoMessages, float]] | None = None
         self._timers: list[Any] = []
-        self._problem = ""
+        self._silence = ""
 
     @property
     def autostart(self) -> bool:
@@ -99,6 +100,8 @@ class PseudoLabelNode(LifecycleNode):
                 self._settings = read(self, "", PseudoLabelSettings)
                 self._input_settings = read(self, "input.", StereoInputSettings)
                 self._motion = OnlineMotion(read(self, "motion.", OnlineSettings))
+                self.get_logger().info("warming up; the first start compiles for half a minute")
+                warm_up(self._motion)
             except CupsError as error:
                 self.get_logger().error(f"configure: {error}")
                 return TransitionCallbackReturn.FAILURE
@@ -127,7 +130,6 @@ class PseudoLabelNode(LifecycleNode):
                 self.create_timer(DIAGNOSTICS_S, self._publish_diagnostics, clock=clock),
                 self.create_timer(SILENCE_S, self._warn_of_silence, clock=clock),
             ]
-            self._pairs_before = 0
             self.get_logger().info(f"labelling what moves: {RECIPE}")
             return result
 
@@ -210,11 +212,9 @@ class PseudoLabelNode(LifecycleNode):
 
     def _warn_of_silence(self) -> None:
         assert self._input is not None
-        silent = self._input.pairs == self._pairs_before
-        self._pairs_before = self._input.pairs
-        self._problem = self._input.explain_silence() if silent else ""
-        if silent:
-            self.get_logger().warning(f"no stereo pair for {SILENCE_S:g} s. {self._problem}")
+        self._silence = self._input.silence()
+        if self._silence:
+            self.get_logger().warning(f"no stereo pair for {SILENCE_S:g} s: {self._silence}")
 
     def _publish_diagnostics(self) -> None:
         assert self._input is not None
@@ -225,10 +225,15 @@ class PseudoLabelNode(LifecycleNode):
         drops = self._input.drops()
         drops["pairs: replaced by a newer one"] = self._worker.replaced
         values |= {f"dropped: {reason}": str(count) for reason, count in drops.items()}
+        silence = "" if self._input.has_news else self._silence
         stamp_ns = self.get_clock().now().nanoseconds
         self._diagnostics.publish(
             diagnostics_message(
-                stamp_ns, self.get_fully_qualified_name(), RECIPE, self._problem, values
+                stamp_ns,
+                self.get_fully_qualified_name(),
+                RECIPE,
+                silence or self._statistics.failing,
+                values,
             )
         )
 

@@ -26,6 +26,7 @@ from cups_ros.stereo_synchronizer import StereoSynchronizer
 
 NAMES = {Side.LEFT: "left", Side.RIGHT: "right"}
 NANOSECONDS_PER_MILLISECOND = 1_000_000
+AnyImage = Image | CompressedImage
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class StereoTopics(NamedTuple):
 class StereoMessages:
     """A pair of image messages and the camera_info messages that were the last when it arrived."""
 
-    left: Image | CompressedImage
-    right: Image | CompressedImage
+    left: AnyImage
+    right: AnyImage
     left_info: CameraInfo
     right_info: CameraInfo
     topics: StereoTopics
@@ -117,6 +118,7 @@ class StereoInput:
         self._settings = settings
         self._on_pair = on_pair
         self._infos: dict[Side, CameraInfo] = {}
+        self._uncalibrated: tuple[AnyImage, AnyImage] | None = None
         self._images = {
             side: ImageSubscription(
                 node, f"{name}/image_rect", settings.image_transport, settings.image_qos
@@ -142,6 +144,7 @@ class StereoInput:
             self._info_subscriptions[Side.LEFT].topic_name,
             self._info_subscriptions[Side.RIGHT].topic_name,
         )
+        self._pairs_before = 0
         self._received_before = dict.fromkeys(Side, 0)
 
     def destroy(self) -> None:
@@ -169,58 +172,74 @@ class StereoInput:
         drops["pairs: no camera_info yet"] += self.without_calibration
         return +drops
 
-    def explain_silence(self) -> str:
-        """Why no pair has come since the last call of this, and what to do; asked only when none has."""
-        missing = [
-            self._explain_image(image)
-            for side, image in self._images.items()
-            if self._is_silent(side)
-        ]
-        missing += [
-            f"{self._info_subscriptions[side].topic_name}: no camera_info has arrived; without it there is no depth. "
-            "Start the driver's camera_info or remap the topic"
-            for side in Side
+    @property
+    def has_news(self) -> bool:
+        """Whether a pair has come since the last call of `silence`."""
+        return self.pairs > self._pairs_before
+
+    def silence(self) -> str:
+        """Why no pair has come since the last call and what to do; empty when one has."""
+        has_news, self._pairs_before = self.has_news, self.pairs
+        before = self._received_before
+        self._received_before = {side: image.received for side, image in self._images.items()}
+        if has_news:
+            return ""
+        silent = [image for side, image in self._images.items() if image.received == before[side]]
+        infos = [
+            subscription.topic_name
+            for side, subscription in self._info_subscriptions.items()
             if side not in self._infos
         ]
-        self._received_before = {side: image.received for side, image in self._images.items()}
-        if missing:
-            return "; ".join(missing)
-        miss_ns = self._synchronizer.pairing.last_miss_ns
-        tolerance = f"sync_tolerance_ms is {self._settings.sync_tolerance_ms:g}"
-        if miss_ns is None:
-            return (
-                f"{self._topics.left} and {self._topics.right}: images arrive but no pair has been found yet "
-                f"({tolerance})"
-            )
-        return (
-            f"{self._topics.left} and {self._topics.right}: the stamps are {miss_ns / NANOSECONDS_PER_MILLISECOND:.1f} "
-            f"ms apart and {tolerance}: trigger the cameras together, or raise it if the scene allows"
-        )
-
-    def _is_silent(self, side: Side) -> bool:
-        return self._images[side].received == self._received_before[side]
-
-    def _explain_image(self, image: ImageSubscription) -> str:
-        other = image.unused_transport
-        if image.publishers:
-            return (
-                f"{image.topic}: has a publisher but no image arrives; large images need the shipped Fast DDS profile "
-                "at the publisher (config/fastdds_large_images.xml)"
-            )
+        topics = [image.topic for image in silent] + infos
+        unpublished = [topic for topic in topics if not self._node.count_publishers(topic)]
+        other = next((image.unused_transport for image in silent if image.unused_transport), None)
         if other is not None:
-            return f"{image.topic}: nobody publishes it, but there are {other} images: set image_transport to {other}"
-        return f"{image.topic}: nobody publishes it; start the camera driver or remap the topic"
+            return (
+                f"expected {self._settings.image_transport} images on {', '.join(image.topic for image in silent)}, "
+                f"found {other} ones: set input.image_transport to {other}"
+            )
+        if unpublished:
+            return (
+                f"nobody publishes {', '.join(unpublished)}: start the camera driver (camera_info comes from its "
+                "calibration file), or remap"
+            )
+        if topics:
+            return (
+                f"{', '.join(topics)}: published, but nothing arrives: large images need the shipped Fast DDS profile "
+                "at the publisher, too (config/fastdds_large_images.xml)"
+            )
+        return self._explain_stamps()
+
+    def _explain_stamps(self) -> str:
+        tolerance = f"the tolerance is {self._settings.sync_tolerance_ms:g} ms"
+        images = f"images arrive on {self._topics.left} and {self._topics.right}"
+        miss_ns = self._synchronizer.pairing.last_miss_ns
+        if miss_ns is None:
+            return f"{images}, but no two belong together yet; {tolerance}"
+        return (
+            f"{images}, but their stamps are {miss_ns / NANOSECONDS_PER_MILLISECOND:.1f} ms apart and {tolerance}: "
+            "trigger the cameras together, or raise input.sync_tolerance_ms if the scene allows"
+        )
 
     def _info_setter(self, side: Side) -> Callable[[CameraInfo], None]:
         def keep(message: CameraInfo) -> None:
             self._infos[side] = message
+            if self._uncalibrated is not None and len(self._infos) == len(Side):
+                pair, self._uncalibrated = self._uncalibrated, None
+                self._hand_on(*pair)
 
         return keep
 
-    def _pair_arrived(self, left: Image | CompressedImage, right: Image | CompressedImage) -> None:
-        if len(self._infos) < len(Side):
-            self.without_calibration += 1
+    def _pair_arrived(self, left: AnyImage, right: AnyImage) -> None:
+        if len(self._infos) == len(Side):
+            self._hand_on(left, right)
             return
+        # Many drivers send the first camera_info after the first image.
+        if self._uncalibrated is not None:
+            self.without_calibration += 1
+        self._uncalibrated = (left, right)
+
+    def _hand_on(self, left: AnyImage, right: AnyImage) -> None:
         self.pairs += 1
         self._on_pair(
             StereoMessages(

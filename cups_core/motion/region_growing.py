@@ -102,6 +102,7 @@ def _grow(
     start: Integers,
     neighbour: Integers,
     likeness: Floats,
+    depth_gap: NDArray[np.bool_],
     inside: NDArray[np.bool_],
     region: Integers,
 ) -> None:
@@ -116,7 +117,7 @@ def _grow(
         for e in range(start[p], start[p + 1]):
             q = neighbour[e]
             reached = spent + 1.0 + 8.0 * (1.0 - likeness[e])
-            if inside[q] and reached < cost[q]:
+            if inside[q] and not depth_gap[e] and reached < cost[q]:
                 cost[q] = reached
                 region[q] = region[p]
                 heapq.heappush(queue, (reached, np.int64(q)))
@@ -257,7 +258,8 @@ def grow_regions(graph: RegionGraph) -> tuple[Integers, Floats]:
     region = _cores(
         graph.start, graph.neighbour, likeness, sure, graph.area, graph.informative, graph.residual
     )
-    _grow(graph.start, graph.neighbour, likeness, inside, region)
+    depth_gap = graph.depth_pairs > np.maximum(0.3 * graph.length, 3.0 * graph.depth_agree)
+    _grow(graph.start, graph.neighbour, likeness, depth_gap, inside, region)
     if region.any() and (region == 0).any():
         region = _join(graph, region)
     return region, probability

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cups_core.motion.ego_motion import Correspondences, EgoMotion, estimate_ego_motion
 from cups_core.motion.ground_plane import find_ground_plane
 from cups_core.motion.object_motion import fit_object_motion
+from cups_core.motion.object_shape import complete_shape
 from cups_core.motion.region_graph import build_region_graph
 from cups_core.motion.region_growing import bleeding_regions, grow_regions
 from cups_core.motion.rigid_transform import RigidTransform
@@ -27,6 +28,11 @@ EGO_MOTION_POINTS = 6000
 FEWEST_POINTS = 60
 LARGEST_INCONSISTENCY_PX = 1.5
 BLEED_RADIUS = 10
+# Flow is wrong by about this share of the camera's own speed, whatever else the noise says.
+EGO_SPEED_SHARE = 0.06
+# Road users move along the road: more upward speed than this plus a slope's share is noise.
+UPWARD_SPEED_MPS = 0.5
+LARGEST_SLOPE = 0.2
 REGION_BLEED_RADIUS = 12
 
 
@@ -163,6 +169,9 @@ class RegionSegmenter:
         # Displacements are over ground in the axes of the camera at t+1: turn them back into those at t.
         velocity = fitted.displacement_m @ ego.rotation / interval_s
         speed = np.linalg.norm(velocity, axis=1)
+        slowest = self._settings.minimum_speed_mps + EGO_SPEED_SHARE * float(
+            np.linalg.norm(ego.translation_m) / abs(interval_s)
+        )
         s, rig = self._settings, scene.rig
         rows, columns = np.nonzero(region)
         order = np.argsort(region[rows, columns], kind="stable")
@@ -181,39 +190,42 @@ class RegionSegmenter:
             depth = rig.focal_baseline / float(np.median(weighed.disparity[points][measured]))
             surface = area * scene.stride**2 * depth**2 / (rig.fx * rig.fy)
             evidence = weighed.evidence[points]
+            weight = float(evidence.mean() * np.sqrt(area))
             if (
-                evidence.mean() * np.sqrt(area) > s.minimum_evidence
+                weight > s.minimum_evidence
                 and (evidence > 0.5).mean() > s.minimum_coverage
                 and s.minimum_surface_m2 < surface < s.maximum_surface_m2
-                and speed[number] > s.minimum_speed_mps
+                and speed[number] > slowest
+                and abs(velocity[number, 1]) < UPWARD_SPEED_MPS + LARGEST_SLOPE * speed[number]
                 and fitted.explained[number] > s.minimum_explained
             ):
                 x, y = (float(np.median(axis[measured])) * scene.stride for axis in points[::-1])
                 centroid = depth * np.array([(x - rig.cx) / rig.fx, (y - rig.cy) / rig.fy, 1.0])
-                found.append((number, float(1.0 - np.exp(-evidence.mean())), centroid))
-        return self._segments(scene, region, found, velocity)
+                found.append((number, weight / (weight + s.minimum_evidence), centroid))
+        found.sort(key=lambda item: -int((bounds[1:] - bounds[:-1])[item[0] - 1]))
+        return _segments(scene, weighed, region, found, velocity)
 
-    @staticmethod
-    def _segments(
-        scene: SceneFlow,
-        region: NDArray[np.int64],
-        found: list[tuple[int, float, NDArray[np.float64]]],
-        velocity: NDArray[np.float64],
-    ) -> MotionSegments:
-        """Instance map at image size, objects numbered by falling size."""
-        height, width = scene.rig.shape
-        sizes = np.bincount(region.ravel())
-        found = sorted(found, key=lambda item: (-sizes[item[0]], item[0]))
-        new_id = np.zeros(len(sizes), np.uint16)
-        for index, (number, _, _) in enumerate(found, start=1):
-            new_id[number] = index
-        grid = new_id[region]
-        instances = np.repeat(np.repeat(grid, scene.stride, 0), scene.stride, 1)[:height, :width]
-        instances = np.ascontiguousarray(instances)
-        objects = []
-        for index, (number, score, centroid) in enumerate(found, start=1):
-            rows, columns = np.nonzero(instances == index)
-            left, top = int(columns.min()), int(rows.min())
-            box = (left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
-            objects.append(MovingObject(index, score, len(rows), box, centroid, velocity[number]))
-        return MotionSegments(instances, tuple(objects))
+
+def _segments(
+    scene: SceneFlow,
+    weighed: StaticEvidence,
+    region: NDArray[np.int64],
+    found: list[tuple[int, float, NDArray[np.float64]]],
+    velocity: NDArray[np.float64],
+) -> MotionSegments:
+    """Instance map at image size and table; the objects come as (region, score, centroid) by falling size."""
+    height, width = scene.rig.shape
+    kept = np.isin(region, [number for number, _, _ in found])
+    region = np.where(kept, region, 0)
+    grid = np.zeros(region.shape, np.uint16)
+    for index, (number, _, _) in enumerate(found, start=1):
+        grid[complete_shape(region, number, weighed) & (grid == 0)] = index
+    instances = np.repeat(np.repeat(grid, scene.stride, 0), scene.stride, 1)[:height, :width]
+    instances = np.ascontiguousarray(instances)
+    objects = []
+    for index, (number, score, centroid) in enumerate(found, start=1):
+        rows, columns = np.nonzero(instances == index)
+        left, top = int(columns.min()), int(rows.min())
+        box = (left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
+        objects.append(MovingObject(index, score, len(rows), box, centroid, velocity[number]))
+    return MotionSegments(instances, tuple(objects))

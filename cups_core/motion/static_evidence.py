@@ -23,6 +23,8 @@ Mask = NDArray[np.bool_]
 LOST_FLOW_PX = 5.0
 # Flow is wrong by about this many times its forward-backward error (measured on ray-cast drives with DIS flow).
 ERROR_PER_INCONSISTENCY = 1.5
+# So many static neighbours with the same flow make it theirs (of about a hundred that are looked at).
+REPEATED = 25
 # Squared deviation in noise units at which static and moving are equally likely.
 INDIFFERENCE = 9.0
 STRONGEST_EVIDENCE = 4.0
@@ -133,7 +135,7 @@ def _test_static(
     t: NDArray[np.float64],
     reach_m: float,
     residual: Map,
-    length: Map,
+    static_flow: Map,
     found: Map,
     believable: Mask,
     agrees: Mask,
@@ -154,15 +156,16 @@ def _test_static(
             agrees[i, j] = False
             believable[i, j] = qz > 0.3
             if qz <= 0.3:
-                residual[i, j, 0] = residual[i, j, 1] = length[i, j] = 0.0
+                residual[i, j] = 0.0
+                static_flow[i, j] = 0.0
                 continue
             u, v, predicted = fx * qx / qz + cx, fy * qy / qz + cy, fb / qz
-            length[i, j] = np.hypot(u - x, v - y)
+            static_flow[i, j, 0], static_flow[i, j, 1] = u - x, v - y
             residual[i, j, 0] = x + flow[i, j, 0] - u
             residual[i, j, 1] = y + flow[i, j, 1] - v
             if not known[i, j]:
                 continue
-            radius = 2 + int(0.06 * length[i, j])
+            radius = 2 + int(0.06 * np.hypot(u - x, v - y))
             column, row = int(u + 0.5), int(v + 0.5)
             if radius <= column < width - radius and radius <= row < height - radius:
                 found[i, j] = _found_disparity(next_map, column, row, radius, predicted)
@@ -225,10 +228,11 @@ def _robust_sigma(deviations: NDArray[np.floating], at_half: float, at_four_fift
     return float(max(SMALLEST_SIGMA_PX, half / at_half, four_fifths / at_four_fifths))
 
 
-def _flow_noise(residual: Map, length: Map, reliable: Mask) -> NDArray[np.float32]:
+def _flow_noise(residual: Map, static_flow: Map, reliable: Mask) -> NDArray[np.float32]:
     """Noise of consistent flow per bin of the static flow's length, pixels: fast image motion is measured worse."""
     size = np.hypot(residual[..., 0], residual[..., 1])[reliable]
-    bins = np.digitize(length[reliable], FLOW_BINS_PX)
+    length = np.hypot(static_flow[..., 0], static_flow[..., 1])[reliable]
+    bins = np.digitize(length, FLOW_BINS_PX)
     sigmas = np.full(len(FLOW_BINS_PX) + 1, np.nan)
     for index in range(len(sigmas)):
         inside = size[bins == index]
@@ -248,7 +252,7 @@ def _weigh(
     spread: Map,
     residual: Map,
     found: Map,
-    length: Map,
+    static_flow: Map,
     flow_error: Map,
     believable: Mask,
     agrees: Mask,
@@ -270,7 +274,8 @@ def _weigh(
     for i in range(height):
         for j in range(width):
             index = 0
-            while index < len(bins) and length[i, j] >= bins[index]:
+            length = np.hypot(static_flow[i, j, 0], static_flow[i, j, 1])
+            while index < len(bins) and length >= bins[index]:
                 index += 1
             error = min(flow_error[i, j], np.float32(1e3))
             inconsistency = max(0.0, error * error - floor * floor)
@@ -285,7 +290,9 @@ def _weigh(
             size = np.hypot(residual[i, j, 0], residual[i, j, 1])
             heard = informative[i, j]
             if heard and size > 3.0 * sigma[i, j] and not ground[i, j]:
-                heard = not _bled(disparity, residual, sigma, ground, i, j, bleed_radius)
+                heard = not _bled(
+                    disparity, residual, static_flow, sigma, ground, i, j, bleed_radius
+                )
                 informative[i, j] = heard
             if ground[i, j] or d < FURTHEST_DISPARITY_PX:
                 evidence[i, j] = -1.0
@@ -316,19 +323,41 @@ def _weigh(
 
 @nb.njit(cache=True, nogil=True)
 def _bled(
-    disparity: Map, residual: Map, sigma: Map, ground: Mask, i: int, j: int, radius: int
+    disparity: Map,
+    residual: Map,
+    static_flow: Map,
+    sigma: Map,
+    ground: Mask,
+    i: int,
+    j: int,
+    radius: int,
 ) -> bool:
-    """Whether the point only repeats the motion of a nearer surface beside it: patch-based flow bleeds over edges."""
+    """Whether the point only repeats the flow of a surface beside it: patch-based flow bleeds over depth edges.
+
+    Either it moves like a nearer surface that moves, or as a static point would at the depth of a static neighbour.
+    """
     height, width = disparity.shape
-    near_i, near_j, near = i, j, disparity[i, j]
+    d, u, v = disparity[i, j], residual[i, j, 0], residual[i, j, 1]
+    like_static = max(2.0 * sigma[i, j], 0.2 * np.hypot(u, v))
+    near_i, near_j, near = i, j, d
+    repeated = 0
     for k in range(max(0, i - radius), min(height, i + radius + 1), 2):
         for m in range(max(0, j - radius), min(width, j + radius + 1), 2):
-            if disparity[k, m] > near:
-                near_i, near_j, near = k, m, disparity[k, m]
-    if near - disparity[i, j] < max(1.5, 0.12 * near) or ground[near_i, near_j]:
+            other = disparity[k, m]
+            if other > near:
+                near_i, near_j, near = k, m, other
+            if abs(other - d) > max(1.5, 0.12 * max(other, d)):
+                left_u = static_flow[i, j, 0] + u - static_flow[k, m, 0]
+                left_v = static_flow[i, j, 1] + v - static_flow[k, m, 1]
+                if abs(left_u) < like_static and abs(left_v) < like_static:
+                    stands = np.hypot(residual[k, m, 0], residual[k, m, 1]) < 3.0 * sigma[k, m]
+                    repeated += stands and np.hypot(left_u, left_v) < like_static
+    if repeated >= REPEATED:
+        return True
+    if near - d < max(1.5, 0.12 * near) or ground[near_i, near_j]:
         return False
     other_u, other_v = residual[near_i, near_j, 0], residual[near_i, near_j, 1]
-    difference = np.hypot(residual[i, j, 0] - other_u, residual[i, j, 1] - other_v)
+    difference = np.hypot(u - other_u, v - other_v)
     return bool(difference < 0.4 * np.hypot(other_u, other_v) + 3.0 * sigma[i, j])
 
 
@@ -361,23 +390,23 @@ def weigh_static_hypothesis(
     known = scene.disparity > 0
     disparity, spread = np.empty(shape, np.float32), np.empty(shape, np.float32)
     _filled(scene.disparity, disparity, spread)
-    raw, length, raw_found = (
+    raw, static_flow, raw_found = (
         np.empty((*shape, 2), np.float32),
-        np.empty(shape, np.float32),
+        np.empty((*shape, 2), np.float32),
         np.empty(shape, np.float32),
     )
     believable, agrees = np.empty(shape, np.bool_), np.empty(shape, np.bool_)
     camera = np.array([rig.fx, rig.fy, rig.cx, rig.cy, rig.focal_baseline])
     _test_static(
         disparity, known, scene.flow, scene.flow_error, scene.next_disparity, scene.next_map, scene.stride, camera,
-        ego_motion.rotation, ego_motion.translation_m, reach_m, raw, length, raw_found, believable, agrees,
+        ego_motion.rotation, ego_motion.translation_m, reach_m, raw, static_flow, raw_found, believable, agrees,
     )  # fmt: skip
     residual, found = np.empty((*shape, 2), np.float32), np.empty(shape, np.float32)
     _averaged(raw, raw_found, scene.flow_error, believable, disparity, residual, found)
 
     some = (slice(1, None, 3), slice(1, None, 3))
     reliable = known[some] & (scene.flow_error[some] < 1.0) & believable[some]
-    bin_sigma = _flow_noise(residual[some], length[some], reliable)
+    bin_sigma = _flow_noise(residual[some], static_flow[some], reliable)
     errors = scene.flow_error[some][reliable]
     floor = 1.5 * float(np.median(errors)) if len(errors) else 0.0
     deviations = np.abs(found[some])
@@ -396,7 +425,7 @@ def weigh_static_hypothesis(
     sigma, evidence = np.empty(shape, np.float32), np.empty(shape, np.float32)
     informative = np.empty(shape, np.bool_)
     _weigh(
-        disparity, spread, residual, found, length, scene.flow_error, believable, agrees, ground,
+        disparity, spread, residual, found, static_flow, scene.flow_error, believable, agrees, ground,
         np.array(FLOW_BINS_PX, np.float32), bin_sigma, floor, disparity_sigma, parallax,
         reach_m / rig.focal_baseline, SHOWN_SPEED_MPS * abs(interval_s) * rig.fx / rig.focal_baseline,
         sigma, informative, evidence, bleed_radius,
