@@ -40,12 +40,12 @@ $(BIN)/python:
 
 $(VENV)/.packages: $(BIN)/python setup.py setup.cfg pyproject.toml package.xml $(wildcard launch/* config/*)
 	@echo "Setting up $(VENV) (downloads about 350 MB the first time) ..."
-	@$(BIN)/pip install --quiet --editable '.[ros,sim,dev]'
+	@$(BIN)/pip install -qq --editable '.[ros,sim,dev]'
 	@touch $@
 
 $(VENV)/.messages: $(BIN)/python $(wildcard msg/*)
 	@echo "Building the message package (half a minute) ..."
-	@$(BIN)/pip install --quiet --force-reinstall --no-deps ./msg
+	@$(BIN)/pip install -qq --force-reinstall --no-deps ./msg
 	@touch $@
 
 clean:

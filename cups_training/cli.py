@@ -45,5 +45,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(chosen.run(chosen))
     except CupsError as error:
-        print(f"cups {chosen.verb}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"cups {chosen.verb}: {error}", file=sys.stderr)
         return 1
