@@ -31,6 +31,7 @@ from cups_training.demo.truth import read_truth
 from cups_training.demo.video import write_video
 
 SHEET_PICTURES, SHEET_COLUMNS, SHEET_WIDTH = 12, 3, 480
+JPEG = [cv2.IMWRITE_JPEG_QUALITY, 86]
 
 
 def make_synthetic_drive(output: Path, frames: int, seed: int) -> Path:
@@ -79,7 +80,7 @@ def run_demo(drive: Path, output: Path) -> None:
         task = progress.add_task("video, contact sheet, scores")
         video, sheet = output / "overlay.mp4", output / "contact_sheet.jpg"
         write_video(video, _film(recording, output), round(recording.played_hz, 2))
-        cv2.imwrite(str(sheet), _sheet(recording, output)[..., ::-1])
+        cv2.imwrite(str(sheet), _sheet(recording, output)[..., ::-1], JPEG)
         scores = _scores(recording, drive, output)
         progress.stop_task(task)
     report = output / "report.html"
