@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -35,6 +36,7 @@ from cups_ros.parameters import declare, read
 from cups_ros.shipped_files import use_fastdds_profile
 
 QUEUE_DEPTH = 5
+REMEMBERED_MESSAGES = 10_000
 POLL_S = 0.1
 ACKNOWLEDGE_TIMEOUT = Duration(seconds=3)
 
@@ -121,7 +123,8 @@ class DrivePlayer(Node):
             else self.create_publisher(CameraInfo, channel.value, QUEUE_DEPTH)
             for channel in Channel
         }
-        self._lateness_s: list[float] = []
+        self._lateness_s: deque[float] = deque(maxlen=REMEMBERED_MESSAGES)
+        self._played = 0
         self.get_logger().info(
             f"{self.drive.description}; images as {'compressed' if compressed else 'raw'} on "
             f"{self._channels[Channel.LEFT_IMAGE].topic_name}"
@@ -136,10 +139,9 @@ class DrivePlayer(Node):
         if not self._wait_for_listener(interrupted):
             return
         try:
-            again = True
-            while again and not interrupted.is_set():
-                self._play_once(interrupted)
-                again = self.settings.loop
+            start = self._play_once(time.monotonic(), interrupted)
+            while self.settings.loop and not interrupted.is_set():
+                start = self._play_once(start, interrupted)
             for publisher in self._channels.values():
                 publisher.wait_for_all_acked(ACKNOWLEDGE_TIMEOUT)
         finally:
@@ -158,28 +160,41 @@ class DrivePlayer(Node):
             rclpy.spin_once(self, timeout_sec=POLL_S)
         return not interrupted.is_set()
 
-    def _play_once(self, interrupted: Event) -> None:
-        first_ns: int | None = None
-        started = started_ns = 0.0
+    def _play_once(self, start: float, interrupted: Event) -> float:
+        """Play from `start` on the monotonic clock; when the next round is due."""
+        first_ns = newest_ns = None
+        period_ns = 0
+        # What the system clock says at that moment, for the stamps.
+        start_ns = time.time_ns() + int((start - time.monotonic()) * NANOSECONDS_PER_SECOND)
         for message in self.drive.messages():
-            if first_ns is None:
-                first_ns, started, started_ns = message.stamp_ns, time.monotonic(), time.time_ns()
-            due_s = (message.stamp_ns - first_ns) / NANOSECONDS_PER_SECOND / self.settings.rate
-            while (left_s := started + due_s - time.monotonic()) > 0 and not interrupted.is_set():
+            if first_ns is None or newest_ns is None:
+                first_ns = message.stamp_ns
+            elif message.stamp_ns > newest_ns:
+                period_ns = message.stamp_ns - newest_ns
+            newest_ns = message.stamp_ns
+            due_s = self._playing_s(message.stamp_ns - first_ns)
+            while (left_s := start + due_s - time.monotonic()) > 0 and not interrupted.is_set():
                 rclpy.spin_once(self, timeout_sec=left_s)
             if interrupted.is_set():
-                return
+                break
             data = message.data
             if self.settings.restamp:
-                data = with_stamp(data, int(started_ns + due_s * NANOSECONDS_PER_SECOND))
-            self._lateness_s.append(time.monotonic() - started - due_s)
+                data = with_stamp(data, start_ns + int(due_s * NANOSECONDS_PER_SECOND))
+            self._lateness_s.append(time.monotonic() - start - due_s)
             self._channels[message.channel].publish(data)
+            self._played += 1
+        if first_ns is None or newest_ns is None:
+            raise BagError(f"{self.drive.description}: the stereo topics hold no messages")
+        return start + self._playing_s(newest_ns + period_ns - first_ns)
+
+    def _playing_s(self, recorded_ns: int) -> float:
+        return recorded_ns / NANOSECONDS_PER_SECOND / self.settings.rate
 
     def _report(self) -> None:
         if self._lateness_s:
             late_ms = 1e3 * np.percentile(self._lateness_s, (50, 95, 100))
             self.get_logger().info(
-                f"played {len(self._lateness_s)} messages; behind the clock p50 {late_ms[0]:.1f} ms, p95 "
+                f"played {self._played} messages; behind the clock p50 {late_ms[0]:.1f} ms, p95 "
                 f"{late_ms[1]:.1f} ms, at most {late_ms[2]:.1f} ms"
             )
 

@@ -88,15 +88,18 @@ class ImageFolderDrive:
         kept = KeptImage("rgb8")
         for number, name in enumerate(self._left):
             stamp_ns = self._stamp_ns(number, name)
+            frame = []
             for info, info_channel, side, picture, image_channel in (
                 (left_info, Channel.LEFT_INFO, "left", self._left[name], Channel.LEFT_IMAGE),
                 (right_info, Channel.RIGHT_INFO, "right", self._right[name], Channel.RIGHT_IMAGE),
             ):
                 header = Header(stamp=time_message(stamp_ns), frame_id=FRAMES[side])
                 info.header = header
-                yield DriveMessage(info_channel, stamp_ns, serialize_message(info))
-                image = kept.filled(header, _picture(picture))
-                yield DriveMessage(image_channel, stamp_ns, serialize_message(image))
+                frame.append(DriveMessage(info_channel, stamp_ns, serialize_message(info)))
+                image = serialize_message(kept.filled(header, _picture(picture)))
+                frame.append(DriveMessage(image_channel, stamp_ns, image))
+            # All of a frame is read before any of it is due.
+            yield from frame
 
     def _stamp_ns(self, number: int, name: str) -> int:
         if name.isdigit() and len(name) >= STAMP_DIGITS:

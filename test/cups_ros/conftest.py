@@ -31,8 +31,8 @@ os.environ["ROS_DOMAIN_ID"] = str(10 + os.getpid() % 90)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 use_fastdds_profile()
 
-# Late joiners are discovered within 2.3 s on an idle machine.
-PATIENCE_S = 30.0
+# The first start of a node compiles its kernels.
+PATIENCE_S = 90.0
 DISPARITY_PX = 8
 
 StereoPicture = tuple[Image, Image, CameraInfo, CameraInfo]
@@ -60,7 +60,7 @@ def make_stereo_picture(stamp_ns: int, width: int = 256, height: int = 128) -> S
     return messages[0], messages[1], messages[2], messages[3]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stereo_picture() -> Callable[..., StereoPicture]:
     return make_stereo_picture
 
@@ -101,14 +101,23 @@ class Tester:
         self.node.destroy_node()
 
 
-@pytest.fixture
-def tester() -> Iterator[Tester]:
+def _tester() -> Iterator[Tester]:
     with rclpy.init():
         found = Tester()
         try:
             yield found
         finally:
             found.close()
+
+
+@pytest.fixture
+def tester() -> Iterator[Tester]:
+    yield from _tester()
+
+
+@pytest.fixture(scope="module")
+def module_tester() -> Iterator[Tester]:
+    yield from _tester()
 
 
 class Process:
@@ -131,15 +140,27 @@ class Process:
         return self.process.wait(PATIENCE_S)
 
 
-@pytest.fixture
-def start_process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+StartProcess = Callable[..., Process]
+
+
+def _start_process(folder: Path) -> Iterator[StartProcess]:
     started: list[Process] = []
 
     def start(module: str, *arguments: str) -> Process:
-        started.append(Process(tmp_path / f"{len(started)}.log", module, *arguments))
+        started.append(Process(folder / f"{len(started)}.log", module, *arguments))
         return started[-1]
 
     yield start
     for item in started:
         item.process.kill()
         item.process.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[StartProcess]:
+    yield from _start_process(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def start_module_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartProcess]:
+    yield from _start_process(tmp_path_factory.mktemp("processes"))
