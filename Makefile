@@ -22,7 +22,7 @@ help:
 demo: setup
 	@$(BIN)/cups demo --output "$(OUT)" $(if $(BAG)$(IMAGES),--drive "$(BAG)$(IMAGES)")
 
-test: lint
+test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 lint: setup
