@@ -2,7 +2,7 @@
 #
 #   make demo                    the vehicle stack on a synthetic stereo drive
 #   make demo BAG=path           ... on a recorded drive (ROS 1, ROS 2 sqlite3 or MCAP)
-#   make demo IMAGES=directory   ... on images: left/*.png, right/*.png, calibration.yaml
+#   make demo IMAGES=directory   ... on pictures: left/, right/ and a calibration, or a KITTI folder
 #   make test                    every check and test
 PYTHON ?= python3
 OUT ?= demo_output
@@ -20,9 +20,9 @@ help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
 
 demo: setup
-	@$(BIN)/cups demo --output "$(OUT)" $(if $(BAG),--bag "$(BAG)") $(if $(IMAGES),--images "$(IMAGES)")
+	@$(BIN)/cups demo --output "$(OUT)" $(if $(BAG)$(IMAGES),--drive "$(BAG)$(IMAGES)")
 
-test: lint
+test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 lint: setup
@@ -40,12 +40,12 @@ $(BIN)/python:
 
 $(VENV)/.packages: $(BIN)/python setup.py setup.cfg pyproject.toml package.xml $(wildcard launch/* config/*)
 	@echo "Setting up $(VENV) (downloads about 350 MB the first time) ..."
-	@$(BIN)/pip install --quiet --editable '.[ros,sim,dev]'
+	@$(BIN)/pip install -qq --editable '.[ros,sim,dev]'
 	@touch $@
 
 $(VENV)/.messages: $(BIN)/python $(wildcard msg/*)
 	@echo "Building the message package (half a minute) ..."
-	@$(BIN)/pip install --quiet --force-reinstall --no-deps ./msg
+	@$(BIN)/pip install -qq --force-reinstall --no-deps ./msg
 	@touch $@
 
 clean:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cups_core.errors import CupsError
-from cups_training.demo.run import run_demo
+from cups_training.demo.run import make_synthetic_drive, run_demo
 from cups_training.doctor.report import print_report
 
 
@@ -24,14 +24,18 @@ def parser() -> argparse.ArgumentParser:
     doctor = verbs.add_parser("doctor", help="say what is installed and whether it fits together")
     doctor.set_defaults(run=lambda _: print_report())
     demo = verbs.add_parser("demo", help="play a stereo drive through the vehicle node and report")
-    demo.add_argument("--drive", type=Path, required=True, help="a bag or a folder of pictures")
+    demo.add_argument("--drive", type=Path, help="a bag or a folder of pictures; else a synthetic")
+    demo.add_argument("--frames", type=int, default=60, help="length of the synthetic drive")
+    demo.add_argument("--seed", type=int, default=6, help="of the synthetic drive")
     demo.add_argument("--output", type=Path, default=Path("demo_output"), help="folder to write to")
     demo.set_defaults(run=_demo)
     return root
 
 
 def _demo(chosen: argparse.Namespace) -> int:
-    run_demo(chosen.drive, chosen.output)
+    chosen.output.mkdir(parents=True, exist_ok=True)
+    drive = chosen.drive or make_synthetic_drive(chosen.output, chosen.frames, chosen.seed)
+    run_demo(drive, chosen.output)
     return 0
 
 
@@ -41,5 +45,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(chosen.run(chosen))
     except CupsError as error:
-        print(f"cups {chosen.verb}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"cups {chosen.verb}: {error}", file=sys.stderr)
         return 1

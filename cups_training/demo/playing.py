@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -22,7 +23,9 @@ NAMESPACE = "/demo"
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 # The node compiles its kernels before it listens, once on a machine.
 START_TIMEOUT_S = 180
-QUIET_S = 2.0
+LAST_RESULT_TIMEOUT_S = 60
+# The overlay follows its label.
+SETTLING_S = 0.5
 POLL_S = 0.1
 
 
@@ -62,15 +65,6 @@ def play(drive: Path, output: Path, on_progress: Callable[[Recording], None]) ->
         "ROS_LOG_DIR": str(logs),
     }
     recording = Recording()
-    heard = time.monotonic()
-
-    def on_line(line: str) -> None:
-        nonlocal heard
-        event = json.loads(line)
-        recording.add(event)
-        if event["event"] != "diagnostics":
-            heard = time.monotonic()
-
     with ExitStack() as running:
 
         def start(
@@ -85,12 +79,19 @@ def play(drive: Path, output: Path, on_progress: Callable[[Recording], None]) ->
             return process
 
         others = [
-            start("demo_recorder", {"output": output}, on_line),
+            start(
+                "demo_recorder", {"output": output}, lambda line: recording.add(json.loads(line))
+            ),
             start("pseudo_label_node", {"input.image_transport": image_transport(drive)}),
         ]
         player = start("drive_player", {"path": drive, "wait_s": float(START_TIMEOUT_S)})
-        # The last results still come when the player has ended.
-        while not player.has_ended or time.monotonic() - heard < QUIET_S:
+        deadline = math.inf
+        while time.monotonic() < deadline:
+            if player.has_ended and deadline == math.inf:
+                deadline = time.monotonic() + LAST_RESULT_TIMEOUT_S
+            # The newest frame is never replaced in the node's mailbox: its result is the last one.
+            if player.has_ended and recording.has_last_result:
+                deadline = min(deadline, time.monotonic() + SETTLING_S)
             for process in others:
                 if process.has_ended:
                     raise DemoError(f"{process.name} ended before the drive: see {logs}")

@@ -84,6 +84,11 @@ class Recording:
         return sorted(self.published_ns.keys() - self.labels.keys())
 
     @property
+    def has_last_result(self) -> bool:
+        """Whether the newest played frame has its result."""
+        return max(self.published_ns, default=None) in self.labels
+
+    @property
     def played_hz(self) -> float:
         """Frames per second as they were played, NaN below two."""
         return _rate_hz(self.published_ns.values())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
@@ -25,10 +26,23 @@ from cups_training.demo.contact_sheet import contact_sheet
 from cups_training.demo.playing import play
 from cups_training.demo.recording import Recording, percentiles
 from cups_training.demo.report import write_report
+from cups_training.demo.synthetic_drive import synthetic_drive
 from cups_training.demo.truth import read_truth
 from cups_training.demo.video import write_video
 
 SHEET_PICTURES, SHEET_COLUMNS, SHEET_WIDTH = 12, 3, 480
+JPEG = [cv2.IMWRITE_JPEG_QUALITY, 86]
+
+
+def make_synthetic_drive(output: Path, frames: int, seed: int) -> Path:
+    """The bag of a synthetic drive in the output folder, made with a progress bar where needed."""
+    with Progress() as progress:
+        task = progress.add_task("rendering a synthetic drive", total=frames)
+        bag = synthetic_drive(
+            output, frames, seed, lambda done: progress.update(task, completed=done)
+        )
+        progress.update(task, completed=frames)
+    return bag
 
 
 def run_demo(drive: Path, output: Path) -> None:
@@ -36,13 +50,14 @@ def run_demo(drive: Path, output: Path) -> None:
 
     Args:
         drive: a bag or a folder of pictures.
-        output: for everything that is written; made where it is missing.
+        output: an existing folder for all that is written; what an earlier run recorded goes.
 
     Raises:
         CupsError: the drive cannot be played or nothing came back.
     """
     console = Console()
-    output.mkdir(parents=True, exist_ok=True)
+    for recorded in ("labels", "overlays", "log"):
+        shutil.rmtree(output / recorded, ignore_errors=True)
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -65,7 +80,7 @@ def run_demo(drive: Path, output: Path) -> None:
         task = progress.add_task("video, contact sheet, scores")
         video, sheet = output / "overlay.mp4", output / "contact_sheet.jpg"
         write_video(video, _film(recording, output), round(recording.played_hz, 2))
-        cv2.imwrite(str(sheet), _sheet(recording, output)[..., ::-1])
+        cv2.imwrite(str(sheet), _sheet(recording, output)[..., ::-1], JPEG)
         scores = _scores(recording, drive, output)
         progress.stop_task(task)
     report = output / "report.html"

@@ -51,8 +51,9 @@ def check_profile(environment: Mapping[str, str] = os.environ) -> Finding:
         return Finding(
             subject,
             Verdict.MISSING,
-            "none chosen: large images are slow, best-effort ones are lost",
-            f"start the camera driver and the nodes with {PROFILE_VARIABLES[0]}={profile}",
+            "none chosen; the nodes here take their own, a camera driver sends large images slowly "
+            "and loses best-effort ones",
+            f"start the camera driver with {PROFILE_VARIABLES[0]}={profile}",
         )
     if not Path(chosen).is_file():
         return Finding(
