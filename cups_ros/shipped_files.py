@@ -1,4 +1,7 @@
-"""Where the files lie that are shipped beside the code: in a checkout, a virtual environment or a colcon workspace."""
+"""Where the shipped files lie: in a checkout, a virtual environment or a colcon workspace.
+
+The executables find the Fast DDS profile with it, tests and tools the parameter file.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,15 @@ def shipped_file(name: str) -> Path:
             if candidate.is_file():
                 return candidate
     raise FileNotFoundError(
-        f"{name} is not beside {Path(__file__).parent} and not in share/cups_ros: install cups-ros again"
+        f"{name} is not beside {Path(__file__).parent} and not in share/cups_ros: install "
+        "cups-ros again"
     )
 
 
 def use_fastdds_profile() -> None:
-    """Let Fast DDS carry large images, unless the user has chosen a profile; before `rclpy.init` only.
+    """Let Fast DDS carry large images unless the user has a profile; before `rclpy.init` only.
 
-    Its default shared memory segment of 512 kB loses best-effort images above half a megabyte and delays all others.
+    Its default shared memory segment of 512 kB loses best-effort images above half a megabyte and
+    delays all others.
     """
     os.environ.setdefault(FASTDDS_VARIABLE, str(shipped_file(FASTDDS_PROFILE)))

@@ -1,4 +1,4 @@
-"""One private DDS domain per test process, small stereo messages, and a node that waits for things to happen."""
+"""A DDS domain per test process, small stereo messages, and a node that waits for things."""
 
 from __future__ import annotations
 

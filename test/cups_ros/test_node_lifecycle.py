@@ -1,4 +1,4 @@
-"""Starting, configuring and stopping the vehicle node: states, parameters, and what it says when nothing comes."""
+"""Starting and configuring the vehicle node: states, parameters, and warnings of silence."""
 
 from __future__ import annotations
 
