@@ -23,7 +23,7 @@ from rclpy.node import Node
 
 from benchmark.processes import started
 from cups_core.settings import make_settings
-from cups_ros.shipped_files import use_fastdds_profile
+from cups_ros.fastdds_profile import use_fastdds_profile
 from cups_training.synthetic.bag import write_bag
 from cups_training.synthetic.drive import SyntheticDrive
 from cups_training.synthetic.settings import DriveSettings

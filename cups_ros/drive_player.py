@@ -30,10 +30,10 @@ from cups_ros.drive_source import (
     Drive,
     with_stamp,
 )
+from cups_ros.fastdds_profile import use_fastdds_profile
 from cups_ros.image_folder_drive import ImageFolderDrive
 from cups_ros.interruption import interruption
 from cups_ros.parameters import declare, read
-from cups_ros.shipped_files import use_fastdds_profile
 
 QUEUE_DEPTH = 5
 REMEMBERED_MESSAGES = 10_000

@@ -18,8 +18,8 @@ from rclpy.lifecycle.node import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
 from cups_core.errors import CupsError
+from cups_ros.fastdds_profile import use_fastdds_profile
 from cups_ros.interruption import interruption
-from cups_ros.shipped_files import use_fastdds_profile
 
 POLL_S = 0.2
 
