@@ -1,4 +1,4 @@
-"""Dense Inverse Search optical flow (Kroeger et al., ECCV 2016) as OpenCV computes it.
+"""Dense inverse search optical flow (Kroeger et al., ECCV 2016) as OpenCV computes it.
 
 The online motion chain calls it twice per frame, forward and backward.
 """
@@ -12,35 +12,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.errors import InputError
+from cups_core.motion.gray import gray_pair
 from cups_core.settings import setting
+
+# Sensor noise grows with the root of the brightness: in the root image a dark surface has as much
+# contrast above its noise as a bright one.
+_ROOT_OF_BRIGHTNESS = np.sqrt(np.arange(256) * 255.0).round().astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class DisFlowSettings:
-    """What decides the accuracy and the time of `DisFlow`."""
+    """What decides the accuracy and the time of `DisFlow`.
+
+    The defaults hold the online rate at 640x1280; `benchmark/flow.py` prints what others cost and
+    bring.
+    """
 
     finest_scale: int = setting(
-        2, "finest pyramid level searched, 0 = full size", minimum=0, maximum=4
-    )
-    patch_size: int = setting(
-        8, "side of the square patches that are matched, pixels", minimum=4, maximum=16
+        1, "finest pyramid level searched; 0 is the full size", minimum=0, maximum=2
     )
     patch_stride: int = setting(
-        4, "distance between neighbouring patches, pixels", minimum=1, maximum=16
+        5, "distance between matched patches of 8 x 8, pixels", minimum=2, maximum=8
     )
-    search_iterations: int = setting(
-        16, "gradient descent steps per patch and level", minimum=1, maximum=64
-    )
+    search_iterations: int = setting(12, "descent steps per patch and level", minimum=1, maximum=64)
     refinement_iterations: int = setting(
-        5, "variational refinement steps per level", minimum=0, maximum=32
+        2, "variational refinement steps per level", minimum=0, maximum=32
     )
 
 
 class DisFlow:
-    """Optical flow by inverse search over patches and variational refinement, the same for any number of threads."""
+    """Optical flow by inverse search over patches, then variational refinement.
+
+    Gives the same flow whatever the number of threads; may be called from several threads at once.
+    """
 
     def __init__(self, settings: DisFlowSettings = DisFlowSettings()) -> None:
         self.settings = settings
+        # A search keeps its buffers, which saves a third of the time, but it also keeps the first
+        # guess and the pyramid of earlier calls: it may only meet images of one size, and either
+        # always or never a first guess.
+        self._idle: dict[tuple[tuple[int, ...], bool], list[cv2.DISOpticalFlow]] = {}
 
     def flow(
         self,
@@ -50,36 +61,53 @@ class DisFlow:
     ) -> NDArray[np.float32]:
         """Displacement from `first` to `second`, float32 (H, W, 2), pixels; see `FlowEstimator`.
 
+        A patch tries the first guess beside what the coarser level and its neighbours found and
+        goes on from the best: a wrong guess costs little, a right one carries the search over
+        large motions and repeated patterns.
+
         Raises:
-            InputError: the images or the first guess differ in size or have another type.
+            InputError: the images differ in size or have another type, or the first guess has
+                another shape or type or is not finite.
         """
-        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        grays = gray_pair(first, second, "first and second")
+        before, after = (cv2.LUT(gray, _ROOT_OF_BRIGHTNESS) for gray in grays)
+        if start is not None:
+            _check_start(start, before.shape)
+        idle = self._searches(before.shape, start is not None)
+        try:
+            search = idle.pop()
+        except IndexError:
+            search = self._new_search()
+        # An empty array means that there is no first guess; the search writes into any other.
+        found = search.calc(
+            before, after, np.empty((0, 0), np.float32) if start is None else start.copy()
+        )
+        idle.append(search)
+        return np.asarray(found, np.float32)
+
+    def _searches(self, shape: tuple[int, ...], has_start: bool) -> list[cv2.DISOpticalFlow]:
+        if any(known != shape for known, _ in list(self._idle)):
+            self._idle = {}
+        return self._idle.setdefault((shape, has_start), [])
+
+    def _new_search(self) -> cv2.DISOpticalFlow:
+        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         search.setFinestScale(self.settings.finest_scale)
-        search.setPatchSize(self.settings.patch_size)
         search.setPatchStride(self.settings.patch_stride)
         search.setGradientDescentIterations(self.settings.search_iterations)
         search.setVariationalRefinementIterations(self.settings.refinement_iterations)
-        pair = [_gray(image, name) for image, name in ((first, "first"), (second, "second"))]
-        if pair[0].shape != pair[1].shape:
-            raise InputError(
-                f"flow: the images differ in size, {pair[0].shape} and {pair[1].shape}"
-            )
-        if start is not None and (start.shape != (*pair[0].shape, 2) or start.dtype != np.float32):
-            raise InputError(
-                f"flow: expected a first guess float32 {(*pair[0].shape, 2)}, found {start.dtype} {start.shape}"
-            )
-        # The search writes into the array it is given; an empty one means that there is no first guess.
-        found = np.empty((0, 0), np.float32) if start is None else start.copy()
-        return search.calc(pair[0], pair[1], found).astype(np.float32, copy=False)
+        return search
 
 
-def _gray(image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
-    if image.dtype != np.uint8 or not (
-        image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
-    ):
+def _check_start(start: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    if start.shape != (*shape, 2) or start.dtype != np.float32:
         raise InputError(
-            f"{name} image: expected uint8 (H, W, 3) or (H, W), found {image.dtype} {image.shape}"
+            f"first guess of the flow: expected float32 {(*shape, 2)}, "
+            f"found {start.dtype} {start.shape}"
         )
-    return (
-        image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
-    )
+    # OpenCV follows a NaN out of its buffers and ends the process.
+    if not np.isfinite(start).all():
+        raise InputError(
+            "first guess of the flow: expected finite values, found "
+            f"{np.count_nonzero(~np.isfinite(start))} others; fill them, with zero for instance"
+        )

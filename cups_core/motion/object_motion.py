@@ -77,9 +77,9 @@ def _accumulate(
             if abs(e) < LARGEST_DISPARITY_RESIDUAL:
                 wd = 1.0 / (2.0 * disparity_sigma * disparity_sigma)
             if robust:
-                weight = 1.0 / (1.0 + w * (left_u * left_u + left_v * left_v) / 9.0)
-                w *= weight
-                wd *= weight
+                w /= 1.0 + w * (left_u * left_u + left_v * left_v) / 9.0
+                off = e + kd * D[2]
+                wd /= 1.0 + wd * off * off / 9.0
             n, h = normal[r], right[r]
             n[0, 0] += w * kx * kx
             n[1, 1] += w * ky * ky

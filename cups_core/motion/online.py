@@ -102,18 +102,19 @@ class OnlineMotion:
         forward = self._flow.flow(last.left, frame.left)
         disparities = matching.result()
         carried = self._tracker.propagate(backward)
+        interval_s = (frame.stamp_ns - last.stamp_ns) / NANOSECONDS_PER_SECOND
         # Seen from the newest frame, the one before is "next": time runs backward, hence the negative interval.
         found = self._segmenter.segment(
             StereoMotion(backward, forward, *disparities, *last_disparities),
             frame.rig,
-            (last.stamp_ns - frame.stamp_ns) / NANOSECONDS_PER_SECOND,
+            -interval_s,
             self._last_ego,
             carried > 0,
         )
-        segments = self._tracker.update(found.segments, carried)
         self._last, self._last_disparities = frame, disparities
         self._last_ego = found.ego_motion.transform if found.ego_motion else None
         ego_motion = self._last_ego.inverse() if self._last_ego else RigidTransform.identity()
+        segments = self._tracker.update(found.segments, carried, ego_motion, interval_s)
         return OnlineResult(frame.stamp_ns, segments, disparities[0], ego_motion, found.note)
 
     def _break(self, frame: StereoFrame) -> str:

@@ -81,11 +81,13 @@ def _patches(
     parent = np.arange(height * width)
     for i in range(height):
         for j in range(width):
+            if ground[i, j]:
+                continue
             for side in range(2):
                 k, m = i + side, j + 1 - side
                 if k >= height or m >= width or (k if side else m) % PATCH_SIZE == 0:
                     continue
-                if ground[i, j] != ground[k, m]:
+                if ground[k, m]:
                     continue
                 nearer = max(disparity[i, j], disparity[k, m])
                 if abs(disparity[i, j] - disparity[k, m]) > max(0.7, 0.04 * nearer):
@@ -101,9 +103,12 @@ def _patches(
                 if a != b:
                     parent[max(a, b)] = min(a, b)
     number = np.full(height * width, -1, np.int32)
-    count = 0
+    count = 1
     for i in range(height):
         for j in range(width):
+            if ground[i, j]:
+                labels[i, j] = 0
+                continue
             root = find_root(parent, i * width + j)
             if number[root] < 0:
                 number[root] = count
@@ -220,7 +225,7 @@ def _contacts(
 
 
 def build_region_graph(weighed: StaticEvidence) -> RegionGraph:
-    """Cuts the grid into patches that no depth edge, motion edge or road border crosses, and measures their contacts."""
+    """Cuts the grid into patches that no depth or motion edge crosses, and measures their contacts; patch 0 is the road."""
     labels = np.empty(weighed.disparity.shape, np.int32)
     count = _patches(
         weighed.disparity,
@@ -244,7 +249,9 @@ def build_region_graph(weighed: StaticEvidence) -> RegionGraph:
         weighed.informative,
         count,
     )
-    area = table[:, 0]
+    # There may be no road at all.
+    area = np.maximum(table[:, 0], 1.0)
+    table[:, 6] = np.maximum(table[:, 6], 1e-9)
     return RegionGraph(
         labels,
         area.copy(),

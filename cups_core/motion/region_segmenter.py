@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cups_core.motion.ego_motion import Correspondences, EgoMotion, estimate_ego_motion
 from cups_core.motion.ground_plane import find_ground_plane
 from cups_core.motion.object_motion import fit_object_motion
+from cups_core.motion.object_shape import complete_shape
 from cups_core.motion.region_graph import build_region_graph
 from cups_core.motion.region_growing import bleeding_regions, grow_regions
 from cups_core.motion.rigid_transform import RigidTransform
@@ -201,29 +202,30 @@ class RegionSegmenter:
                 x, y = (float(np.median(axis[measured])) * scene.stride for axis in points[::-1])
                 centroid = depth * np.array([(x - rig.cx) / rig.fx, (y - rig.cy) / rig.fy, 1.0])
                 found.append((number, weight / (weight + s.minimum_evidence), centroid))
-        return self._segments(scene, region, found, velocity)
+        found.sort(key=lambda item: -int((bounds[1:] - bounds[:-1])[item[0] - 1]))
+        return _segments(scene, weighed, region, found, velocity)
 
-    @staticmethod
-    def _segments(
-        scene: SceneFlow,
-        region: NDArray[np.int64],
-        found: list[tuple[int, float, NDArray[np.float64]]],
-        velocity: NDArray[np.float64],
-    ) -> MotionSegments:
-        """Instance map at image size, objects numbered by falling size."""
-        height, width = scene.rig.shape
-        sizes = np.bincount(region.ravel())
-        found = sorted(found, key=lambda item: (-sizes[item[0]], item[0]))
-        new_id = np.zeros(len(sizes), np.uint16)
-        for index, (number, _, _) in enumerate(found, start=1):
-            new_id[number] = index
-        grid = new_id[region]
-        instances = np.repeat(np.repeat(grid, scene.stride, 0), scene.stride, 1)[:height, :width]
-        instances = np.ascontiguousarray(instances)
-        objects = []
-        for index, (number, score, centroid) in enumerate(found, start=1):
-            rows, columns = np.nonzero(instances == index)
-            left, top = int(columns.min()), int(rows.min())
-            box = (left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
-            objects.append(MovingObject(index, score, len(rows), box, centroid, velocity[number]))
-        return MotionSegments(instances, tuple(objects))
+
+def _segments(
+    scene: SceneFlow,
+    weighed: StaticEvidence,
+    region: NDArray[np.int64],
+    found: list[tuple[int, float, NDArray[np.float64]]],
+    velocity: NDArray[np.float64],
+) -> MotionSegments:
+    """Instance map at image size and table; the objects come as (region, score, centroid) by falling size."""
+    height, width = scene.rig.shape
+    kept = np.isin(region, [number for number, _, _ in found])
+    region = np.where(kept, region, 0)
+    grid = np.zeros(region.shape, np.uint16)
+    for index, (number, _, _) in enumerate(found, start=1):
+        grid[complete_shape(region, number, weighed) & (grid == 0)] = index
+    instances = np.repeat(np.repeat(grid, scene.stride, 0), scene.stride, 1)[:height, :width]
+    instances = np.ascontiguousarray(instances)
+    objects = []
+    for index, (number, score, centroid) in enumerate(found, start=1):
+        rows, columns = np.nonzero(instances == index)
+        left, top = int(columns.min()), int(rows.min())
+        box = (left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
+        objects.append(MovingObject(index, score, len(rows), box, centroid, velocity[number]))
+    return MotionSegments(instances, tuple(objects))

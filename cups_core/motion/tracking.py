@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.segments import MotionSegments, MovingObject
 from cups_core.settings import setting
 
@@ -31,8 +32,12 @@ IdMap = NDArray[np.uint16]
 class TrackingSettings:
     """When a track is shown and when it is given up."""
 
-    confirm_frames: int = setting(
-        2, "frames in which an object must be found before it is shown", minimum=1, maximum=10
+    confirm_evidence: float = setting(
+        2.0,
+        "evidence that a track gathers before it is shown: a sure object has it at once, a doubtful one after three "
+        "frames",
+        minimum=0.0,
+        maximum=20.0,
     )
     hold_frames: int = setting(
         3,
@@ -40,14 +45,26 @@ class TrackingSettings:
         minimum=0,
         maximum=100,
     )
+    remember_frames: int = setting(
+        10,
+        "frames after which an object that was hidden gets its id back where its motion would have taken it",
+        minimum=0,
+        maximum=100,
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class _Track:
-    """A followed object: how it was last seen, in how many frames it was found, and for how many it has been missing."""
+    """A followed object.
+
+    Attributes:
+        seen: how it was last seen, with smoothed velocity; the centroid goes on with it while the object is missing.
+        evidence: gathered so far, -log(1 - score) per frame in which it was found.
+        missing: frames since it was last found.
+    """
 
     seen: MovingObject
-    found: int
+    evidence: float
     missing: int
 
 
@@ -78,13 +95,13 @@ class Tracker:
     def __init__(self, settings: TrackingSettings = TrackingSettings()) -> None:
         self._settings = settings
         self._last_id = 0
-        self._tracks: dict[int, _Track] = {}
-        self._map: IdMap | None = None
+        self.reset()
 
     def reset(self) -> None:
         """Forgets all tracks; ids go on, so that an id never names two objects."""
-        self._tracks = {}
-        self._map = None
+        self._tracks: dict[int, _Track] = {}
+        self._hidden: dict[int, _Track] = {}
+        self._map: IdMap | None = None
 
     def propagate(self, flow: NDArray[np.float32]) -> IdMap:
         """Where the tracks are in the new frame as far as flow tells, uint16 (H, W), 0 = none.
@@ -97,123 +114,169 @@ class Tracker:
             _propagated(self._map, flow, carried)
         return carried
 
-    def update(self, segments: MotionSegments, carried: IdMap) -> MotionSegments:
+    def update(
+        self,
+        segments: MotionSegments,
+        carried: IdMap,
+        ego_motion: RigidTransform,
+        interval_s: float,
+    ) -> MotionSegments:
         """The frame's objects under their track ids.
 
         Args:
             segments: what the segmenter found.
             carried: what `propagate` returned for this frame.
+            ego_motion: takes points from the previous camera's frame into this camera's frame.
+            interval_s: time since the previous frame, seconds.
 
         Returns:
             Confirmed objects only, those included that were not found again but are held by propagation.
         """
-        ids = sorted(self._tracks)
+        before = {key: _moved_on(track, ego_motion, interval_s) for key, track in self._tracks.items()}
+        hidden = {key: _moved_on(track, ego_motion, interval_s) for key, track in self._hidden.items()}
+        ids = sorted(before)
         index_of = np.zeros(LARGEST_ID + 1, np.int64)
         index_of[ids] = np.arange(1, len(ids) + 1)
         found = segments.instances
-        objects = segments.objects
-        table = np.zeros((len(ids) + 1, len(objects) + 1), np.int64)
+        table = np.zeros((len(ids) + 1, len(segments.objects) + 1), np.int64)
         _overlap(carried, found, index_of, table)
         new_map = np.zeros_like(found)
         tracks: dict[int, _Track] = {}
-        owner = self._assign(table)
-        for column, item in enumerate(objects, start=1):
+        owner = _assign(table)
+        confirmed = [row for row, key in enumerate(ids, start=1) if self._is_confirmed(before[key])]
+        for column, item in enumerate(segments.objects, start=1):
             mask = found == item.id
-            rows = self._run_together(table, column, owner[column])
-            if len(rows) > 1:
-                new_map[mask] = _nearest_ids(carried, [ids[row - 1] for row in rows], mask)
-                for row in rows:
-                    self._keep(tracks, ids[row - 1], item)
+            together = _run_together(table, column, owner[column], confirmed)
+            if len(together) > 1:
+                members = [ids[row - 1] for row in together]
+                new_map[mask] = _nearest_ids(carried, members, mask)
+                # What was measured of both at once is true of neither: they keep what was known of them.
+                tracks.update({key: replace(before[key], missing=0) for key in members})
             elif owner[column]:
-                new_map[mask] = ids[owner[column] - 1]
-                self._keep(tracks, ids[owner[column] - 1], item)
+                key = ids[owner[column] - 1]
+                new_map[mask] = key
+                # A smaller piece of the same object adds its pixels, not its measurements.
+                if key not in tracks or tracks[key].seen.area_px < item.area_px:
+                    tracks[key] = _found_again(before[key], item)
             else:
-                self._last_id = self._last_id % LARGEST_ID + 1
-                tracks[self._last_id] = _Track(item, 1, 0)
-                new_map[mask] = self._last_id
-        for track_id in ids:
-            held = self._tracks[track_id]
-            if (
-                track_id not in tracks
-                and self._is_confirmed(held)
-                and held.missing < self._settings.hold_frames
-            ):
-                left = (carried == track_id) & (new_map == 0)
-                # Half of the mask must still be there, or the object has left or was covered.
-                if left.sum() > 0.5 * held.seen.area_px:
-                    new_map[left] = track_id
-                    tracks[track_id] = replace(held, missing=held.missing + 1)
-        self._tracks, self._map = self._measured(tracks, new_map), new_map
+                key = _recognised(hidden, item) or self._next_id()
+                new_map[mask] = key
+                tracks[key] = (
+                    _found_again(hidden.pop(key), item)
+                    if key in hidden
+                    else _Track(item, _evidence(item), 0)
+                )
+        for key in ids:
+            held = before[key]
+            if key in tracks or not self._is_confirmed(held):
+                continue
+            left = (carried == key) & (new_map == 0)
+            # Half of the mask must still be there, or the object has left or was covered.
+            if held.missing <= self._settings.hold_frames and left.sum() > 0.5 * held.seen.area_px:
+                new_map[left] = key
+                tracks[key] = held
+            else:
+                hidden[key] = held
+        self._hidden = {
+            key: track
+            for key, track in hidden.items()
+            if track.missing <= self._settings.remember_frames
+        }
+        self._tracks, self._map = _measured(tracks, new_map), new_map
         return self._shown()
 
-    def _assign(self, table: NDArray[np.int64]) -> list[int]:
-        """Row (track) of each column (detection), 0 = none: best total IoU, then pieces go to the track they lie in."""
-        owner = [0] * table.shape[1]
-        inter = table[1:, 1:]
-        union = table[1:].sum(1)[:, None] + table[:, 1:].sum(0)[None] - inter
-        iou = inter / np.maximum(union, 1)
-        for row, column in zip(*linear_sum_assignment(-iou), strict=True):
-            if iou[row, column] > MATCH_IOU:
-                owner[column + 1] = int(row) + 1
-        for column in range(1, table.shape[1]):
-            if not owner[column] and len(inter):
-                row = int(inter[:, column - 1].argmax())
-                if inter[row, column - 1] > PIECE_COVER * table[:, column].sum():
-                    owner[column] = row + 1
-        return owner
-
-    def _run_together(self, table: NDArray[np.int64], column: int, owner: int) -> list[int]:
-        """Rows of the confirmed tracks that one detection covers together."""
-        sizes = table.sum(1)
-        rows = [
-            row
-            for row, track_id in enumerate(sorted(self._tracks), start=1)
-            if self._is_confirmed(self._tracks[track_id])
-            and table[row, column] > SHARED_COVER * sizes[row]
-        ]
-        # A small remnant beside a large owner is no second object.
-        shares = [
-            row
-            for row in rows
-            if row == owner or table[row, column] > 0.15 * table[:, column].sum()
-        ]
-        return shares if owner in shares else []
-
-    def _keep(self, tracks: dict[int, _Track], track_id: int, item: MovingObject) -> None:
-        before = self._tracks[track_id]
-        if track_id in tracks and tracks[track_id].seen.area_px >= item.area_px:
-            return  # a smaller piece of the same object adds its pixels, not its measurements
-        velocity = before.seen.velocity_mps + VELOCITY_GAIN * (
-            item.velocity_mps - before.seen.velocity_mps
-        )
-        tracks[track_id] = _Track(replace(item, velocity_mps=velocity), before.found + 1, 0)
+    def _next_id(self) -> int:
+        self._last_id = self._last_id % LARGEST_ID + 1
+        return self._last_id
 
     def _is_confirmed(self, track: _Track) -> bool:
-        return track.found >= self._settings.confirm_frames
-
-    def _measured(self, tracks: dict[int, _Track], new_map: IdMap) -> dict[int, _Track]:
-        """Tracks with area and box of their masks; those without a pixel are given up."""
-        areas = np.bincount(new_map.ravel(), minlength=LARGEST_ID + 1)
-        result = {}
-        for track_id, track in tracks.items():
-            if areas[track_id]:
-                rows, columns = np.nonzero(new_map == track_id)
-                left, top = int(columns.min()), int(rows.min())
-                box = (left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
-                seen = replace(track.seen, id=track_id, area_px=len(rows), box=box, age=track.found)
-                result[track_id] = replace(track, seen=seen)
-        return result
+        return track.evidence >= self._settings.confirm_evidence
 
     def _shown(self) -> MotionSegments:
         assert self._map is not None
-        shown = {
-            number: track for number, track in self._tracks.items() if self._is_confirmed(track)
-        }
+        shown = {key: track for key, track in self._tracks.items() if self._is_confirmed(track)}
         visible = np.zeros(LARGEST_ID + 1, np.uint16)
         visible[list(shown)] = list(shown)
-        return MotionSegments(
-            visible[self._map], tuple(shown[number].seen for number in sorted(shown))
-        )
+        return MotionSegments(visible[self._map], tuple(shown[key].seen for key in sorted(shown)))
+
+
+def _evidence(item: MovingObject) -> float:
+    return float(-np.log(max(1.0 - item.score, 1e-6)))
+
+
+def _moved_on(track: _Track, ego_motion: RigidTransform, interval_s: float) -> _Track:
+    """The track one frame later if nothing is seen of it: dead reckoning in the new camera's frame."""
+    velocity = ego_motion.rotation @ track.seen.velocity_mps
+    centroid = ego_motion.apply(track.seen.centroid_m) + velocity * interval_s
+    seen = replace(track.seen, centroid_m=centroid, velocity_mps=velocity)
+    return replace(track, seen=seen, missing=track.missing + 1)
+
+
+def _found_again(track: _Track, item: MovingObject) -> _Track:
+    before = track.seen
+    velocity = before.velocity_mps + VELOCITY_GAIN * (item.velocity_mps - before.velocity_mps)
+    seen = replace(item, velocity_mps=velocity, age=before.age + 1)
+    return _Track(seen, track.evidence + _evidence(item), 0)
+
+
+def _recognised(hidden: dict[int, _Track], item: MovingObject) -> int:
+    """Id of the hidden track that would be where `item` is now and moves as it does, 0 = none."""
+    best, least = 0, 1.0
+    for key, track in sorted(hidden.items()):
+        away = np.abs(track.seen.centroid_m - item.centroid_m)
+        depth = item.centroid_m[2]
+        # Depth from stereo is much less sure than direction; of a half hidden object the centroid is off by its size.
+        distance = max(away[0] / (2.0 + 0.05 * depth), away[2] / (2.0 + 0.2 * depth))
+        turned = np.hypot(*((track.seen.velocity_mps - item.velocity_mps)[[0, 2]] * (1.0, 0.5)))
+        if turned < 2.0 + 0.5 * max(track.seen.speed_mps, item.speed_mps) and distance < least:
+            best, least = key, float(distance)
+    return best
+
+
+def _assign(table: NDArray[np.int64]) -> list[int]:
+    """Row (track) of each column (detection), 0 = none: best total IoU, then pieces go to the track they lie in."""
+    owner = [0] * table.shape[1]
+    inter = table[1:, 1:]
+    union = table[1:].sum(1)[:, None] + table[:, 1:].sum(0)[None] - inter
+    iou = inter / np.maximum(union, 1)
+    for row, column in zip(*linear_sum_assignment(-iou), strict=True):
+        if iou[row, column] > MATCH_IOU:
+            owner[column + 1] = int(row) + 1
+    for column in range(1, table.shape[1]):
+        if not owner[column] and len(inter):
+            row = int(inter[:, column - 1].argmax())
+            if inter[row, column - 1] > PIECE_COVER * table[:, column].sum():
+                owner[column] = row + 1
+    return owner
+
+
+def _run_together(
+    table: NDArray[np.int64], column: int, owner: int, confirmed: list[int]
+) -> list[int]:
+    """Rows of the confirmed tracks that one detection covers together with its owner."""
+    sizes, size = table.sum(1), table[:, column].sum()
+    rows = [
+        row
+        for row in confirmed
+        # A small remnant beside a large owner is no second object.
+        if table[row, column] > SHARED_COVER * sizes[row]
+        and (row == owner or table[row, column] > 0.15 * size)
+    ]
+    return rows if owner in rows else []
+
+
+def _measured(tracks: dict[int, _Track], new_map: IdMap) -> dict[int, _Track]:
+    """Tracks with area and box of their masks; those without a pixel are given up."""
+    areas = np.bincount(new_map.ravel(), minlength=LARGEST_ID + 1)
+    result = {}
+    for key, track in tracks.items():
+        if areas[key]:
+            rows, columns = np.nonzero(new_map == key)
+            left, top = int(columns.min()), int(rows.min())
+            box = (left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
+            seen = replace(track.seen, id=key, area_px=len(rows), box=box)
+            result[key] = replace(track, seen=seen)
+    return result
 
 
 def _nearest_ids(carried: IdMap, ids: list[int], mask: NDArray[np.bool_]) -> IdMap:

@@ -1,0 +1,205 @@
+"""Scores the motion segmenter on bundles of flow and disparity, and on stereo images with its own estimators.
+
+python -m benchmark.motion --bundle FILE.npz --out ids.png        one bundle, id map as 16-bit PNG
+python -m benchmark.motion --bundle DIR --out DIR --json          all bundles of a folder, pooled scores
+python -m benchmark.motion --images BAG --bundle DIR --json       the same real frames from the images themselves
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# One thread, as the benchmark's definition asks; BLAS reads it when NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.highlevel import AnyReader
+
+from cups_core.metrics.motion_masks import MaskCounts, MotionTruth, count_masks, total
+from cups_core.motion.dis_flow import DisFlow
+from cups_core.motion.region_segmenter import RegionSegmenter
+from cups_core.motion.scene_flow import StereoMotion
+from cups_core.motion.semi_global_matching import SemiGlobalMatching
+from cups_core.rig import StereoRig
+
+# The bundles do not say it; their README does: ten frames per second.
+INTERVAL_S = 0.1
+REPEATS = 3
+
+Segmenter = Callable[[StereoMotion, StereoRig], NDArray[np.uint16]]
+
+
+def _segment_by_region(motion: StereoMotion, rig: StereoRig) -> NDArray[np.uint16]:
+    return RegionSegmenter().segment(motion, rig, INTERVAL_S).segments.instances
+
+
+METHODS: dict[str, Segmenter] = {"region": _segment_by_region}
+
+
+class Bundle:
+    """One benchmark file: rig, estimates and truth."""
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path) as arrays:
+            self._arrays = {
+                key: value.astype(np.float32) if value.dtype == np.float16 else value
+                for key, value in arrays.items()
+            }
+        self.name = path.stem
+        height, width = self._arrays["disp0"].shape
+        self.rig = StereoRig(self._arrays["K"], float(self._arrays["baseline"]), width, height)
+
+    @property
+    def group(self) -> str:
+        """Bundles are pooled per sequence and kind of input."""
+        parts = self.name.split("_")
+        return f"{parts[0]}_{parts[-1]}" if not parts[-1].isdigit() else parts[0]
+
+    @property
+    def motion(self) -> StereoMotion:
+        """Flow and disparity as the bundle gives them."""
+        flows = (
+            np.ascontiguousarray(self._arrays[key].transpose(1, 2, 0))
+            for key in ("flow_fw", "flow_bw")
+        )
+        maps = (self._arrays[key] for key in ("disp0", "disp0_rl", "disp1", "disp1_rl"))
+        return StereoMotion(*flows, *maps)
+
+    @property
+    def truth(self) -> MotionTruth:
+        """Movers and static things."""
+        return MotionTruth(
+            self._arrays["gt_instance"],
+            self._arrays["gt_static_thing"],
+            self._arrays["disp0"],
+            self.rig.focal_baseline,
+        )
+
+
+def _images(bag: Path) -> dict[str, list[NDArray[np.uint8]]]:
+    """RGB frames of both cameras in order of time."""
+    frames: dict[str, list[NDArray[np.uint8]]] = {"left": [], "right": []}
+    with AnyReader([bag]) as reader:
+        for connection, _, raw in reader.messages():
+            if connection.msgtype != "sensor_msgs/msg/CompressedImage":
+                continue
+            message = reader.deserialize(raw, connection.msgtype)
+            image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
+            side = "left" if "left" in connection.topic else "right"
+            frames[side].append(np.ascontiguousarray(image[..., ::-1]))
+    return frames
+
+
+def _estimate(frames: dict[str, list[NDArray[np.uint8]]], index: int) -> StereoMotion:
+    """Flow and disparity of frames `index` and the next one with the project's own estimators."""
+    flow, stereo = DisFlow(), SemiGlobalMatching()
+    left, right = frames["left"], frames["right"]
+    return StereoMotion(
+        flow.flow(left[index], left[index + 1]),
+        flow.flow(left[index + 1], left[index]),
+        *stereo.disparities(left[index], right[index]),
+        *stereo.disparities(left[index + 1], right[index + 1]),
+    )
+
+
+def _timed(
+    segmenter: Segmenter, motion: StereoMotion, rig: StereoRig
+) -> tuple[NDArray[np.uint16], float]:
+    segmenter(motion, rig)  # compiles, fills caches
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        instances = segmenter(motion, rig)
+        seconds.append(time.perf_counter() - start)
+    return instances, min(seconds)
+
+
+def _report(counts: list[MaskCounts], seconds: list[float]) -> dict[str, float]:
+    pooled = total(counts)
+    return {
+        "frames": len(counts),
+        "masks": pooled.masks,
+        "movers": pooled.movers,
+        "precision": round(pooled.precision, 3),
+        "recall": round(pooled.recall, 3),
+        "recall_40m": round(pooled.near_recall, 3),
+        "foreground_iou": round(pooled.foreground_iou, 3),
+        "mean_best_iou": round(pooled.mean_best_iou, 3),
+        "false_static": pooled.on_static,
+        "false_background": pooled.on_background,
+        "fragments": pooled.fragments,
+        "seconds_per_frame": round(float(np.mean(seconds)), 4),
+    }
+
+
+def _paths(given: list[Path]) -> Iterator[Path]:
+    for path in given:
+        found = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+        if not found:
+            raise SystemExit(f"{path}: expected .npz bundles in this folder, found none")
+        yield from found
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--bundle", type=Path, nargs="+", required=True, help="bundle files or folders of them"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="id map (PNG) of one bundle, or a folder for several"
+    )
+    parser.add_argument("--method", choices=sorted(METHODS), default="region")
+    parser.add_argument(
+        "--images", type=Path, help="bag with the images of the real bundles: judge these instead"
+    )
+    parser.add_argument("--json", action="store_true", help="pooled scores as JSON")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    segmenter = METHODS[arguments.method]
+    frames = _images(arguments.images) if arguments.images else None
+    paths = list(_paths(arguments.bundle))
+    counts: dict[str, list[MaskCounts]] = {}
+    seconds: dict[str, list[float]] = {}
+    for path in paths:
+        bundle = Bundle(path)
+        if frames is None:
+            motion = bundle.motion
+        elif bundle.name.rsplit("_", 1)[-1].isdigit():
+            motion = _estimate(frames, int(bundle.name.rsplit("_", 1)[-1]))
+        else:
+            continue  # synthetic bundles have no frame in the bag
+        instances, spent = _timed(segmenter, motion, bundle.rig)
+        counts.setdefault(bundle.group, []).append(count_masks(instances, bundle.truth))
+        seconds.setdefault(bundle.group, []).append(spent)
+        if arguments.out:
+            several = len(paths) > 1
+            if several:
+                arguments.out.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(
+                str(arguments.out / f"{bundle.name}.png" if several else arguments.out), instances
+            )
+        row = _report(counts[bundle.group][-1:], [spent])
+        if not arguments.json:
+            print(bundle.name, row)
+    report = {group: _report(counts[group], seconds[group]) for group in counts}
+    if arguments.json:
+        json.dump({"method": arguments.method, "groups": report}, sys.stdout, indent=1)
+        print()
+    else:
+        for group, row in report.items():
+            print(f"== {group} {row}")
+
+
+if __name__ == "__main__":
+    main()
