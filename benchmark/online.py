@@ -23,7 +23,7 @@ from rclpy.node import Node
 
 from benchmark.processes import started
 from cups_core.settings import make_settings
-from cups_ros.shipped_files import use_fastdds_profile
+from cups_ros.fastdds_profile import use_fastdds_profile
 from cups_training.synthetic.bag import write_bag
 from cups_training.synthetic.drive import SyntheticDrive
 from cups_training.synthetic.settings import DriveSettings
@@ -41,7 +41,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=8.0, help="frames per second")
     parser.add_argument("--recorded-rate", type=float, default=SYNTHETIC_RATE_HZ)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--drive", type=Path, help="bag or picture folder instead of a synthetic drive")
+    parser.add_argument(
+        "--drive", type=Path, help="bag or picture folder instead of a synthetic drive"
+    )
     parser.add_argument("--transport", choices=("raw", "compressed"), default="raw")
     parser.add_argument("--cpus", help="run on these processors only, such as 0,1")
     parser.add_argument("--json", action="store_true", help="print the sum as JSON")
@@ -52,7 +54,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         drive = options.drive or synthetic_drive(Path(folder))
         figures = measure(drive, options)
-    print(json.dumps(figures) if options.json else "\n".join(f"{k}: {v}" for k, v in figures.items()))
+    print(
+        json.dumps(figures) if options.json else "\n".join(f"{k}: {v}" for k, v in figures.items())
+    )
 
 
 def synthetic_drive(folder: Path) -> Path:
@@ -106,7 +110,9 @@ def watch(
             rclpy.spin_once(node, timeout_sec=0.5)
         memory.append(process.memory_info().rss / MEBIBYTE)
         shown = ", ".join(f"{name} {newest[0][name]}" for name in SHOWN)
-        print(f"{time.monotonic() - start:5.0f} s: {shown}, memory {memory[-1]:.0f} MiB", flush=True)
+        print(
+            f"{time.monotonic() - start:5.0f} s: {shown}, memory {memory[-1]:.0f} MiB", flush=True
+        )
     took = time.monotonic() - start
     figures = {
         "labelled per second": f"{(int(newest[0]['frames']) - frames_before) / took:.2f}",

@@ -23,7 +23,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
 from benchmark.processes import started
-from cups_ros.shipped_files import use_fastdds_profile
+from cups_ros.fastdds_profile import use_fastdds_profile
 from cups_ros.stamps import nanoseconds
 
 PICTURES = 10

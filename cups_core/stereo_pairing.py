@@ -1,7 +1,8 @@
-"""Which left image belongs to which right one: equal stamps first, otherwise the nearest within a tolerance.
+"""Which left image belongs to which right one: equal stamps first, otherwise the nearest.
 
-The stereo synchroniser of the vehicle nodes and the readers of recorded drives both ask it, so a drive pairs the same
-way online and offline. It keeps no lock: a caller with several threads guards it with its own.
+The stereo synchroniser of the vehicle nodes and the readers of recorded drives both ask it, so a
+drive pairs the same way online and offline. It keeps no lock: a caller with several threads guards
+it with its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from cups_core.errors import InputError
 
 Item = TypeVar("Item")
 
-# A stamp further back than this is a clock that jumped (a bag that loops); a smaller step back is one late message.
+# A stamp further back than this is a clock that jumped (a bag that loops); a smaller step back is
+# one late message.
 JUMP_BACK_NS = 500_000_000
 REMEMBERED_INTERVALS = 8
 
@@ -53,16 +55,19 @@ class _Waiting(NamedTuple, Generic[Item]):
 class StereoPairing(Generic[Item]):
     """Pairs two streams by their stamps, in the order of time.
 
-    A pair is made as soon as no later image can be nearer, which for steady cameras is at once: the smallest of the
-    last intervals says when the next image can come at the earliest. Every image becomes part of at most one pair,
-    pairs come out in the order of time, and each image that does not make it is counted with its reason.
+    A pair is made as soon as no later image can be nearer, which for steady cameras is at once: the
+    smallest of the last intervals says when the next image can come at the earliest. Every image
+    becomes part of at most one pair, pairs come out in the order of time, and each image that does
+    not make it is counted with its reason.
 
-    The tolerance should stay below half the time between frames; above it, neighbours can be taken for partners.
+    The tolerance should stay below half the time between frames; above it, neighbours can be taken
+    for partners.
 
     Attributes:
         drops: number of images lost, by side and reason.
         clock_jumps: how often the clock jumped back.
-        last_miss_ns: distance between the last image that found no partner and the nearest one of the other side.
+        last_miss_ns: distance between the last image that found no partner and the nearest one of
+            the other side.
 
     Raises:
         InputError: the tolerance is negative or the queue holds nothing.
@@ -71,7 +76,8 @@ class StereoPairing(Generic[Item]):
     def __init__(self, tolerance_ns: int, queue_size: int) -> None:
         if tolerance_ns < 0 or queue_size < 1:
             raise InputError(
-                f"stereo pairing: expected a tolerance of at least 0 ns and a queue of at least 1 image, "
+                "stereo pairing: expected a tolerance of at least 0 ns and a queue of at least 1 "
+                "image, "
                 f"found {tolerance_ns} ns and {queue_size}"
             )
         self._tolerance_ns = tolerance_ns
@@ -101,7 +107,7 @@ class StereoPairing(Generic[Item]):
         return pairs
 
     def flush(self) -> list[Pair[Item]]:
-        """The pairs that still waited for something nearer at the end of a drive; what is left over counts as dropped."""
+        """The pairs that still waited at the end of a drive; what is left counts as dropped."""
         pairs = self._settle(final=True)
         self._drop_all(DropReason.UNPAIRED)
         return pairs
@@ -115,7 +121,7 @@ class StereoPairing(Generic[Item]):
             self._intervals[side].clear()
 
     def _continues(self, side: Side, stamp_ns: int) -> bool:
-        """Whether the image is new; when it starts time again, everything older is cleared and it is."""
+        """Whether the image is new; when it starts time again, all else is cleared and it is."""
         newest = self._newest[side]
         if newest is None or stamp_ns > newest:
             self._late_in_a_row[side] = 0
@@ -124,7 +130,8 @@ class StereoPairing(Generic[Item]):
             self.drops[side, DropReason.REPEATED] += 1
             return False
         self._late_in_a_row[side] += 1
-        # One late message is a hiccup of the transport; a second one in a row is a short drive that loops.
+        # One late message is a hiccup of the transport; a second one in a row is a short drive that
+        # loops.
         if newest - stamp_ns < JUMP_BACK_NS and self._late_in_a_row[side] == 1:
             self.drops[side, DropReason.OUT_OF_ORDER] += 1
             return False
@@ -144,7 +151,8 @@ class StereoPairing(Generic[Item]):
                 self.last_miss_ns = distance
                 self._drop(older, DropReason.UNPAIRED)
                 continue
-            # Nothing is nearer to the older image; the later one may be nearer to the one after the older.
+            # Nothing is nearer to the older image; the later one may be nearer to the one after the
+            # older.
             if len(self._queues[older]) > 1:
                 later_stamp = max(left.stamp_ns, right.stamp_ns)
                 if abs(self._queues[older][1].stamp_ns - later_stamp) < distance:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import apsw
 from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection
 from rosbags.rosbag1 import ReaderError as Rosbag1Error
 from rosbags.rosbag2 import ReaderError as Rosbag2Error
 from rosbags.serde import SerdeError
@@ -99,8 +98,10 @@ class BagDrive:
         expected = (RAW, COMPRESSED) if channel.is_image else (INFO,)
         if types.get(topic) not in expected:
             raise BagError(
-                f"{self._path}: expected {topic} for {channel.value} as {' or '.join(expected)}, found "
-                f"{types.get(topic, 'no such topic')}; the bag has {', '.join(sorted(types)) or 'no topics'}"
+                f"{self._path}: expected {topic} for {channel.value} as {' or '.join(expected)}, "
+                "found "
+                f"{types.get(topic, 'no such topic')}; the bag has "
+                f"{', '.join(sorted(types)) or 'no topics'}"
             )
 
     @contextmanager
@@ -143,12 +144,13 @@ def _readable(path: Path) -> Iterator[None]:
             else "`ros2 bag reindex`"
         )
         raise BagError(
-            f"{path}: the bag is damaged or was not closed ({error}): try {advice}, or record it again"
+            f"{path}: the bag is damaged or was not closed ({error}): try {advice}, or record it "
+            "again"
         ) from error
 
 
 def _find(channel: Channel, types: Mapping[str, str], path: Path) -> str:
-    side, _, kind = channel.value.partition("/")
+    side, _, _ = channel.value.partition("/")
     expected = (RAW, COMPRESSED) if channel.is_image else (INFO,)
     candidates = [
         topic
@@ -157,8 +159,10 @@ def _find(channel: Channel, types: Mapping[str, str], path: Path) -> str:
     ]
     if not candidates:
         raise BagError(
-            f"{path}: no topic of type {' or '.join(expected)} looks like the {side} camera's; the bag has "
-            f"{', '.join(sorted(types)) or 'no topics'}. Name it with {side}_{'image' if channel.is_image else 'info'}_topic"
+            f"{path}: no topic of type {' or '.join(expected)} looks like the {side} camera's; "
+            "the bag has "
+            f"{', '.join(sorted(types)) or 'no topics'}. Name it with "
+            f"{side}_{'image' if channel.is_image else 'info'}_topic"
         )
     return min(candidates, key=_rank)
 

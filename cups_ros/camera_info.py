@@ -1,7 +1,7 @@
 """Two `CameraInfo` messages become one checked `StereoRig`; the stereo input of every node asks it.
 
-Users lose most time over a calibration that is not what they think, so each check says which topic, which number and
-what to do.
+Users lose most time over a calibration that is not what they think, so each check says which topic,
+which number and what to do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def stereo_rig(left: CameraInfo, right: CameraInfo, left_topic: str, right_topic
         right_topic: where `right` came from.
 
     Raises:
-        CalibrationError: a camera is uncalibrated, the two do not fit together, or there is no positive baseline.
+        CalibrationError: a camera is uncalibrated, the two do not fit together, or there is no
+            positive baseline.
     """
     for info, topic in ((left, left_topic), (right, right_topic)):
         _check_calibrated(info, topic)
@@ -38,15 +39,18 @@ def stereo_rig(left: CameraInfo, right: CameraInfo, left_topic: str, right_topic
     left_P, right_P = (np.reshape(info.p, (3, 4)) for info in (left, right))
     if not np.allclose(left_P[:, :3], right_P[:, :3], rtol=RELATIVE_TOLERANCE, atol=1e-6):
         raise CalibrationError(
-            f"{right_topic}: P differs from {left_topic} (fx {right_P[0, 0]:.3f} and {left_P[0, 0]:.3f}, cx "
-            f"{right_P[0, 2]:.3f} and {left_P[0, 2]:.3f}, cy {right_P[1, 2]:.3f} and {left_P[1, 2]:.3f}): rectify "
+            f"{right_topic}: P differs from {left_topic} (fx {right_P[0, 0]:.3f} and "
+            f"{left_P[0, 0]:.3f}, cx "
+            f"{right_P[0, 2]:.3f} and {left_P[0, 2]:.3f}, cy {right_P[1, 2]:.3f} and "
+            f"{left_P[1, 2]:.3f}): rectify "
             "both cameras as one stereo pair"
         )
     fx, shift = float(right_P[0, 0]), float(right_P[0, 3])
     baseline_m = (float(left_P[0, 3]) - shift) / fx
     if not baseline_m > 0:
         raise CalibrationError(
-            f"{right_topic}: the baseline is {baseline_m:.3f} m (P[3] = {shift:g}); stereo needs P[3] = -fx * baseline, "
+            f"{right_topic}: the baseline is {baseline_m:.3f} m (P[3] = {shift:g}); stereo needs "
+            "P[3] = -fx * baseline, "
             f"{'a negative number' if shift else 'not zero'}: "
             + (
                 "left and right are swapped; exchange left_namespace and right_namespace"
@@ -60,12 +64,14 @@ def stereo_rig(left: CameraInfo, right: CameraInfo, left_topic: str, right_topic
 def _check_calibrated(info: CameraInfo, topic: str) -> None:
     if info.k[0] == 0 or info.p[0] == 0:
         raise CalibrationError(
-            f"{topic}: the camera is not calibrated ({'K' if info.k[0] == 0 else 'P'}[0] = 0): calibrate it, or give "
+            f"{topic}: the camera is not calibrated ({'K' if info.k[0] == 0 else 'P'}[0] = 0): "
+            "calibrate it, or give "
             "its driver the calibration file (camera_info_url)"
         )
     if info.binning_x > 1 or info.binning_y > 1:
         raise CalibrationError(
-            f"{topic}: the camera bins {info.binning_x}x{info.binning_y} pixels, expected none: publish a camera_info "
+            f"{topic}: the camera bins {info.binning_x}x{info.binning_y} pixels, expected none: "
+            "publish a camera_info "
             "of the reduced size (image_proc resize does)"
         )
     if info.width == 0 or info.height == 0:

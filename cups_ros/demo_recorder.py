@@ -22,10 +22,10 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from cups_core.settings import setting
+from cups_ros.fastdds_profile import use_fastdds_profile
 from cups_ros.image_conversion import rgb_image
 from cups_ros.interruption import interruption
 from cups_ros.parameters import declare, read
-from cups_ros.shipped_files import use_fastdds_profile
 from cups_ros.stamps import nanoseconds
 
 POLL_S = 0.1

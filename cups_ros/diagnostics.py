@@ -1,4 +1,7 @@
-"""What a node tells about itself on /diagnostics once a second: rate, latency, losses with their reason, memory."""
+"""What a node tells about itself on /diagnostics: rate, latency, losses with reasons, memory.
+
+The worker of a node counts its frames here, its timer publishes them once a second.
+"""
 
 from __future__ import annotations
 

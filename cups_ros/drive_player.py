@@ -30,10 +30,10 @@ from cups_ros.drive_source import (
     Drive,
     with_stamp,
 )
+from cups_ros.fastdds_profile import use_fastdds_profile
 from cups_ros.image_folder_drive import ImageFolderDrive
 from cups_ros.interruption import interruption
 from cups_ros.parameters import declare, read
-from cups_ros.shipped_files import use_fastdds_profile
 
 QUEUE_DEPTH = 5
 REMEMBERED_MESSAGES = 10_000
@@ -99,8 +99,8 @@ def open_drive(settings: PlayerSettings) -> Drive:
 class DrivePlayer(Node):
     """Publishes a drive on left/image_rect, left/camera_info and the same on the right."""
 
-    def __init__(self, settings: PlayerSettings | None = None) -> None:
-        """Declare the parameters and open the drive; the parameters count unless settings are given.
+    def __init__(self) -> None:
+        """Declare the parameters and open the drive.
 
         Raises:
             BagError: there is no drive, or it cannot be read.
@@ -108,7 +108,7 @@ class DrivePlayer(Node):
         """
         super().__init__("drive_player")
         declare(self, {"": PlayerSettings})
-        self.settings = settings or read(self, "", PlayerSettings)
+        self.settings = read(self, "", PlayerSettings)
         self.drive = open_drive(self.settings)
         reliability = ReliabilityPolicy[self.settings.image_qos.upper()]
         compressed = self.drive.is_compressed
@@ -154,7 +154,8 @@ class DrivePlayer(Node):
             if time.monotonic() >= deadline:
                 if self.settings.wait_s > 0:
                     self.get_logger().warning(
-                        f"{images.topic_name}: nobody listens after {self.settings.wait_s:g} s, playing all the same"
+                        f"{images.topic_name}: nobody listens after {self.settings.wait_s:g} s, "
+                        "playing all the same"
                     )
                 break
             rclpy.spin_once(self, timeout_sec=POLL_S)
@@ -208,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
             player = DrivePlayer()
             player.play(interrupted)
         except CupsError as error:
-            print(f"cups_drive_player: {error}", file=sys.stderr)
+            sys.stderr.write(f"cups_drive_player: {error}\n")
             return 1
     return 0
 

@@ -1,6 +1,7 @@
-"""What a recorded stereo drive is to the player: serialised messages of the four stereo topics with their stamps.
+"""What a recorded stereo drive is to the player: serialised messages with their stamps.
 
-`bag_drive` reads them from a bag, `image_folder_drive` makes them from pictures; `drive_player` plays either.
+`bag_drive` reads them from a bag, `image_folder_drive` makes them from pictures; `drive_player`
+plays either.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Drive(Protocol):
 
 
 def header_stamp_ns(data: bytes) -> int:
-    """Stamp of a serialised message that begins with a header: after the 4 bytes that say the byte order.
+    """Stamp of a serialised message that begins with a header, behind the byte order mark.
 
     Raises:
         BagError: the message is too short to hold one.

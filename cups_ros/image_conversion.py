@@ -1,7 +1,7 @@
 """Images of ROS messages, raw or compressed, as RGB arrays; the nodes call it on every frame.
 
-`rgb8` comes out without a copy. Other encodings go through OpenCV; those not listed here are left to `cv_bridge` where
-it is installed.
+`rgb8` comes out without a copy. Other encodings go through OpenCV; those not listed here are left
+to `cv_bridge` where it is installed.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def rgb_image(message: Image | CompressedImage, topic: str) -> RgbImage:
 
 
 def _pixels(message: Image, encoding: _Encoding, topic: str) -> Pixels:
-    """The pixels as (H, W) or (H, W, C), a view of the message's memory that leaves the padding of the rows out."""
+    """The pixels (H, W) or (H, W, C): a view of the message without the padding of its rows."""
     channel = np.dtype(("<", ">")[bool(message.is_bigendian)] + encoding.channel_type)
     height, width = message.height, message.width
     row = width * encoding.channels * channel.itemsize
@@ -103,12 +103,14 @@ def _pixels(message: Image, encoding: _Encoding, topic: str) -> Pixels:
         raise InputError(f"{topic}: the image is empty ({found}): check the camera driver")
     if message.step < row or message.step % channel.itemsize:
         raise InputError(
-            f"{topic}: a row of {width} {message.encoding} pixels takes {row} bytes, the message says step "
+            f"{topic}: a row of {width} {message.encoding} pixels takes {row} bytes, the message "
+            "says step "
             f"{message.step} ({found}): the publisher fills step or encoding wrongly"
         )
     if len(message.data) != height * message.step:
         raise InputError(
-            f"{topic}: expected height x step = {height * message.step} bytes, found {len(message.data)} ({found}): "
+            f"{topic}: expected height x step = {height * message.step} bytes, found "
+            f"{len(message.data)} ({found}): "
             "the image is truncated; check the publisher"
         )
     rows = np.frombuffer(message.data, channel).reshape(height, -1)
@@ -124,7 +126,8 @@ def _decoded(message: CompressedImage, topic: str) -> RgbImage:
         start.startswith(PNG_START) and PNG_END not in end
     ):
         raise InputError(
-            f"{topic}: the compressed image ends too early ({found}): check the publisher or the network"
+            f"{topic}: the compressed image ends too early ({found}): check the publisher or the "
+            "network"
         )
     image = (
         cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
@@ -133,7 +136,8 @@ def _decoded(message: CompressedImage, topic: str) -> RgbImage:
     )
     if image is None:
         raise InputError(
-            f"{topic}: expected a JPEG or PNG picture, found something that cannot be decoded ({found}): "
+            f"{topic}: expected a JPEG or PNG picture, found something that cannot be decoded "
+            f"({found}): "
             "check the publisher"
         )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

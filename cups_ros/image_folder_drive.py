@@ -1,7 +1,9 @@
 """A stereo drive from two folders of pictures and a calibration file; `drive_player` plays it.
 
-Layouts: left/ and right/, image_l/ and image_r/, or KITTI's image_0/ and image_1/, image_2/ and image_3/, image_02/data/
-and image_03/data/; calibration from KITTI's calib.txt or from left.yaml and right.yaml as camera_calibration writes them.
+Layouts: left/ and right/, image_l/ and image_r/, or KITTI's image_0/ and image_1/, image_2/ and
+    image_3/, image_02/data/
+and image_03/data/; calibration from KITTI's calib.txt or from left.yaml and right.yaml as
+camera_calibration writes them.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from cups_ros.drive_source import NANOSECONDS_PER_SECOND, BagError, Channel, Dri
 from cups_ros.kept_image import KeptImage
 from cups_ros.stamps import time_message
 
-# Folders of left and right pictures, and the names of their projection matrices in KITTI's calibration files.
+# Folders of left and right pictures, and the names of their projection matrices in KITTI's
+# calibration files.
 LAYOUTS = (
     ("left", "right", "P0", "P1"),
     ("image_l", "image_r", "P0", "P1"),
@@ -63,15 +66,17 @@ class ImageFolderDrive:
             raise BagError(
                 f"{path}: expected a bag, or two folders of pictures such as "
                 f"{', '.join(f'{left} and {right}' for left, right, _, _ in LAYOUTS[:3])}; found "
-                f"{', '.join(sorted(item.name for item in path.iterdir())) if path.is_dir() else 'nothing'}"
+                f"{_content(path)}"
             )
         self._left = _pictures(path / layout[0])
         self._right = _pictures(path / layout[1])
         if not self._left or self._left.keys() != self._right.keys():
             alone = sorted(self._left.keys() ^ self._right.keys())
             raise BagError(
-                f"{path}: expected the same picture names in {layout[0]} and {layout[1]}, found {len(self._left)} and "
-                f"{len(self._right)} pictures{', without partner: ' + ', '.join(alone[:5]) if alone else ''}"
+                f"{path}: expected the same picture names in {layout[0]} and {layout[1]}, found "
+                f"{len(self._left)} and "
+                f"{len(self._right)} "
+                f"pictures{', without partner: ' + ', '.join(alone[:5]) if alone else ''}"
             )
         self._rate_hz = rate_hz
         height, width = _picture(next(iter(self._left.values()))).shape[:2]
@@ -108,6 +113,11 @@ class ImageFolderDrive:
         return NANOSECONDS_PER_SECOND + round(number * NANOSECONDS_PER_SECOND / self._rate_hz)
 
 
+def _content(path: Path) -> str:
+    names = sorted(item.name for item in path.iterdir()) if path.is_dir() else []
+    return ", ".join(names) or "nothing"
+
+
 def _pictures(folder: Path) -> dict[str, Path]:
     found = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
     return {file.stem: file for file in sorted(found)}
@@ -129,7 +139,8 @@ def _calibration(path: Path, left: str, right: str, width: int, height: int) -> 
         file = next((path / name for name in CALIBRATION_FILES if (path / name).is_file()), None)
         if file is None:
             raise BagError(
-                f"{path}: no calibration; expected {' or '.join(CALIBRATION_FILES)} as KITTI writes it, or left.yaml "
+                f"{path}: no calibration; expected {' or '.join(CALIBRATION_FILES)} as KITTI "
+                "writes it, or left.yaml "
                 "and right.yaml as camera_calibration writes them"
             )
         left_P, right_P = _kitti_projections(file, left, right)
@@ -160,6 +171,7 @@ def _kitti_projections(file: Path, left: str, right: str) -> tuple[NDArray[np.fl
             rows[name if colon else f"P{len(rows)}"] = np.array(words, np.float64).reshape(3, 4)
     if left not in rows or right not in rows:
         raise BagError(
-            f"{file}: expected {left} and {right} with 12 numbers each, found {', '.join(rows) or 'neither'}"
+            f"{file}: expected {left} and {right} with 12 numbers each, found "
+            f"{', '.join(rows) or 'neither'}"
         )
     return rows[left], rows[right]

@@ -1,4 +1,4 @@
-"""A subscription to an image topic, raw or compressed, that finds the reliability of the publisher by itself.
+"""A subscription to images, raw or compressed, that finds the publisher's reliability by itself.
 
 The stereo input of the nodes makes one per camera and connects them to the stereo synchroniser.
 """
@@ -25,9 +25,10 @@ TRANSPORTS = {"raw": (Image, ""), "compressed": (CompressedImage, "/compressed")
 class ImageSubscription(SimpleFilter):
     """Hands on every image of a topic.
 
-    A reliable subscription never hears a best-effort publisher, and a best-effort one loses images above half a
-    megabyte of a publisher that runs Fast DDS without the shipped profile. With `qos="auto"` it starts reliable and
-    becomes best effort, with one warning, when such a publisher shows up.
+    A reliable subscription never hears a best-effort publisher, and a best-effort one loses images
+    above half a megabyte of a publisher that runs Fast DDS without the shipped profile. With
+    `qos="auto"` it starts reliable and becomes best effort, with one warning, when such a publisher
+    shows up.
 
     Attributes:
         topic: the resolved name.
@@ -97,8 +98,10 @@ class ImageSubscription(SimpleFilter):
     def _on_incompatible_qos(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
         if self._qos != "auto":
             self._node.get_logger().warning(
-                f"{self.topic}: a publisher offers another quality of service than image_qos={self._qos} asks for "
-                f"(policy {event.last_policy_kind.name}), so its images do not arrive: set input.image_qos to auto"
+                f"{self.topic}: a publisher offers another quality of service than "
+                f"image_qos={self._qos} asks for "
+                f"(policy {event.last_policy_kind.name}), so its images do not arrive: set "
+                "input.image_qos to auto"
             )
         elif self._swap_timer is None:
             # A subscription cannot be destroyed from within its own event.
@@ -110,8 +113,10 @@ class ImageSubscription(SimpleFilter):
         self._node.destroy_subscription(self._subscriber.sub)
         self._subscriber = self._subscribe(ReliabilityPolicy.BEST_EFFORT)
         self._node.get_logger().warning(
-            f"{self.topic}: its publisher is best effort, subscribed again as best effort. If images are missing, "
-            "start the publisher with the shipped Fast DDS profile (config/fastdds_large_images.xml)"
+            f"{self.topic}: its publisher is best effort, subscribed again as best effort. If "
+            "images are missing, "
+            "start the publisher with the shipped Fast DDS profile "
+            "(config/fastdds_large_images.xml)"
         )
 
     def _end_swap(self) -> None:

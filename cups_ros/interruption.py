@@ -9,7 +9,8 @@ import threading
 def interruption() -> threading.Event:
     """The flag, set by SIGINT and SIGTERM from now on; `rclpy.init` must leave the signals alone.
 
-    Under `ros2 launch` Ctrl-C reaches a process twice: a flag does not mind, an exception would end the clean-up.
+    Under `ros2 launch` Ctrl-C reaches a process twice: a flag does not mind, an exception would end
+    the clean-up.
     """
     flag = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

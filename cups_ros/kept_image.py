@@ -1,7 +1,8 @@
-"""Image messages whose memory is kept from frame to frame; the nodes publish their large results with them.
+"""Image messages whose memory is kept; the nodes publish their large results with them.
 
-Assigning to `Image.data` copies the picture through `array.array`, 3 to 9 ms at 1 to 2 megapixels; writing into a
-message that is kept costs a tenth of that. `publish` serialises before it returns, so the memory is free again then.
+Assigning to `Image.data` copies the picture through `array.array`, 3 to 9 ms at 1 to 2 megapixels;
+writing into a message that is kept costs a tenth of that. `publish` serialises before it returns,
+so the memory is free again then.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ CHANNEL_TYPES = {
 
 
 class KeptImage:
-    """One image message of a fixed encoding that is filled again and again. Not for use by two threads at a time."""
+    """One image message of a fixed encoding that is filled again and again, by one thread."""
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding

@@ -1,4 +1,7 @@
-"""One worker thread that always takes the newest item; the nodes compute in it while the executor keeps receiving."""
+"""One worker thread that always takes the newest item.
+
+The nodes compute in it while their executor keeps receiving.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ Item = TypeVar("Item")
 class LatestWorker(Generic[Item]):
     """A thread and a mailbox for one item: a newer item replaces one that still waits.
 
-    An error that `work` does not handle ends the thread with its traceback; `check` then tells the owner.
+    An error that `work` does not handle ends the thread with its traceback; `check` then tells the
+    owner.
 
     Attributes:
         replaced: number of items that a newer one replaced before their turn came.

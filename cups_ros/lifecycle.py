@@ -1,4 +1,7 @@
-"""What every lifecycle node of this package shares: transitions that tell their errors, and a main that ends cleanly."""
+"""What the lifecycle nodes share: transitions that tell their errors and a main that ends well.
+
+The node classes use `told`, their entry points `run`.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from rclpy.lifecycle.node import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
 from cups_core.errors import CupsError
+from cups_ros.fastdds_profile import use_fastdds_profile
 from cups_ros.interruption import interruption
-from cups_ros.shipped_files import use_fastdds_profile
 
 POLL_S = 0.2
 
@@ -36,7 +39,7 @@ class PerceptionNode(Protocol):
 
 @contextmanager
 def told(node: LifecycleNode, transition: str) -> Iterator[None]:
-    """Log an error that leaves a transition; rclpy itself turns it into a failed transition without a word."""
+    """Log an error that leaves a transition; rclpy would only say that the transition failed."""
     failed = True
     try:
         yield
@@ -62,7 +65,7 @@ def run(make_node: Callable[[], LifecycleNode], arguments: list[str] | None) -> 
         try:
             node = make_node()
         except CupsError as error:
-            print(f"cups_ros: {error}", file=sys.stderr)
+            sys.stderr.write(f"cups_ros: {error}\n")
             return 1
         executor = SingleThreadedExecutor()
         executor.add_node(node)

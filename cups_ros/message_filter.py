@@ -1,6 +1,7 @@
-"""`SimpleFilter` and `Subscriber` of `message_filters` where it is installed, the same interface where it is not.
+"""`SimpleFilter` and `Subscriber` of `message_filters`, or their like where it is not installed.
 
-The image subscriptions and the stereo synchroniser are built on them, so they drop into a `message_filters` graph.
+The image subscriptions and the stereo synchroniser are built on them, so they drop into a
+`message_filters` graph.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ except ImportError:
         def __init__(self) -> None:
             self.callbacks: dict[int, tuple[Callable[..., None], tuple[Any, ...]]] = {}
 
-        def registerCallback(self, callback: Callable[..., None], *args: Any) -> int:  # noqa: N802
-            """Call `callback(*messages, *args)` for every output; returns the number that `disconnect` takes."""
+        def registerCallback(self, callback: Callable[..., None], *args: Any) -> int:
+            """Call `callback(*messages, *args)` for every output; returns its number."""
             connection = len(self.callbacks)
             self.callbacks[connection] = (callback, args)
             return connection
 
-        def signalMessage(self, *messages: Any) -> None:  # noqa: N802
+        def signalMessage(self, *messages: Any) -> None:
             """Hand messages on to the callbacks."""
             for callback, args in self.callbacks.values():
                 callback(*messages, *args)

@@ -1,6 +1,7 @@
 """Results of the online chain as ROS messages; the pseudo-label node publishes them.
 
-Every message carries the header of the left image untouched, so consumers match it by stamp and frame.
+Every message carries the header of the left image untouched, so consumers match it by stamp and
+frame.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from cups_ros.stamps import duration_message
 CLASS_NAME = "moving object"
 NO_DISPARITY = -1.0
 POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4")])
+POINT_FIELDS = ("x", "y", "z", "rgb")
 MARKER_DIAMETER_M = 0.3
 TEXT_HEIGHT_M = 0.6
 YELLOW = ColorRGBA(r=1.0, g=0.85, b=0.1, a=1.0)
 
 
 class MotionMessages:
-    """Builds the messages in memory that is kept; each image is valid until the next one of its kind is built."""
+    """Builds the messages in memory that is kept: an image is valid until the next of its kind."""
 
     def __init__(self) -> None:
         self._segment_map = KeptImage("16UC1")
@@ -41,7 +43,7 @@ class MotionMessages:
     def panoptic(
         self, header: Header, segments: MotionSegments, recipe: str, processing_s: float
     ) -> PanopticImage:
-        """The moving objects as things of a class that nobody has named yet; their ids are track ids."""
+        """The moving objects as things of a class that nobody has named; ids are track ids."""
         return PanopticImage(
             header=header,
             segment_map=self._segment_map.filled(header, segments.instances),
@@ -53,7 +55,7 @@ class MotionMessages:
     def disparity(
         self, header: Header, disparity: NDArray[np.float32], rig: StereoRig
     ) -> DisparityImage:
-        """The disparity of the left image (float32 (H, W), pixels, 0 = unknown); unknown becomes -1."""
+        """The left disparity (float32 (H, W), pixels, 0 = unknown); unknown becomes -1."""
         image = np.where(disparity > 0, disparity, np.float32(NO_DISPARITY))
         return DisparityImage(
             header=header,
@@ -103,10 +105,8 @@ def point_cloud(
         width=len(cloud),
         # RViz reads the colour from the bits of a float.
         fields=[
-            PointField(
-                name=name, offset=POINT.fields[name][1], datatype=PointField.FLOAT32, count=1
-            )
-            for name in POINT.fields
+            PointField(name=name, offset=4 * place, datatype=PointField.FLOAT32, count=1)
+            for place, name in enumerate(POINT_FIELDS)
         ],
         is_bigendian=False,
         point_step=POINT.itemsize,
@@ -118,7 +118,7 @@ def point_cloud(
 
 
 def object_markers(header: Header, segments: MotionSegments, arrow_s: float) -> MarkerArray:
-    """A ball, a text and a velocity arrow, as long as the way of `arrow_s` seconds, for each object with a place."""
+    """A ball, a text and an arrow, the way of `arrow_s` seconds, for each object with a place."""
     # Objects that are gone must not stay in the picture.
     markers = [Marker(header=header, action=Marker.DELETEALL)]
     for item in segments.objects:

@@ -1,4 +1,4 @@
-"""Writes `config/perception.yaml` from the settings classes and prints the README's parameter table.
+"""Writes `config/perception.yaml` and the README's parameter tables from the settings classes.
 
 python -m cups_ros.parameter_files yaml > config/perception.yaml
 python -m cups_ros.parameter_files table
@@ -12,7 +12,8 @@ from cups_ros.drive_player import PlayerSettings
 from cups_ros.parameters import Groups, parameter_table, parameter_yaml
 from cups_ros.pseudo_label_node import PARAMETERS
 
-# The parameter file of the launch file holds the vehicle's nodes; the player is for trying things out.
+# The parameter file of the launch file holds the vehicle's nodes; the player is for trying things
+# out.
 VEHICLE_NODES: dict[str, Groups] = {"pseudo_label_node": PARAMETERS}
 NODES: dict[str, Groups] = {**VEHICLE_NODES, "drive_player": {"": PlayerSettings}}
 
@@ -20,7 +21,8 @@ NODES: dict[str, Groups] = {**VEHICLE_NODES, "drive_player": {"": PlayerSettings
 def perception_yaml() -> str:
     """The content of `config/perception.yaml`."""
     head = (
-        "# Parameters of the vehicle's nodes with their defaults, written by `python -m cups_ros.parameter_files yaml`.\n"
+        "# Parameters of the vehicle's nodes with their defaults, written by `python -m "
+        "cups_ros.parameter_files yaml`.\n"
         "# Copy this file, change the copy, and launch with params_file:=copy.yaml.\n"
     )
     return head + "\n".join(parameter_yaml(name, groups) for name, groups in VEHICLE_NODES.items())

@@ -1,7 +1,7 @@
-"""ROS parameters made from settings classes: declared with description and range, read back checked, written as YAML.
+"""ROS parameters made from settings classes: declared with range, read checked, written as YAML.
 
-The nodes declare and read with it and `parameter_files` writes with it, so that code, files and documentation cannot
-disagree.
+The nodes declare and read with it and `parameter_files` writes with it, so that code, files and
+documentation cannot disagree.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def declare(node: Node, groups: Groups) -> None:
     """Declare all settings of the groups as parameters of the node.
 
     Raises:
-        InputError: the value of the parameter file or the command line has another type or is out of range.
+        InputError: the value of the parameter file or the command line has another type or is out
+            of range.
     """
     for prefix, cls in groups.items():
         for item in settings_of(cls):
@@ -71,7 +72,8 @@ def parameter_table(groups: Groups) -> str:
     """The same as a Markdown table."""
     lines = ["| parameter | default | range | meaning |", "|---|---|---|---|"]
     lines += [
-        f"| `{prefix}{item.name}` | `{_yaml_value(item.default)}` | {_range(item)} | {item.description} |"
+        f"| `{prefix}{item.name}` | `{_yaml_value(item.default)}` | {_range(item)} | "
+        f"{item.description} |"
         for prefix, cls in groups.items()
         for item in settings_of(cls)
     ]
@@ -79,7 +81,8 @@ def parameter_table(groups: Groups) -> str:
 
 
 def _descriptor(item: Setting) -> ParameterDescriptor:
-    # The nodes read their parameters when they are configured; changing one needs another configure transition.
+    # The nodes read their parameters when they are configured; changing one needs another configure
+    # transition.
     descriptor = ParameterDescriptor(
         name=item.name,
         description=item.description,

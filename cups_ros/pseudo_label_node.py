@@ -1,4 +1,4 @@
-"""The vehicle node that labels what moves: stereo images in, moving objects with track ids and velocities out.
+"""The vehicle node that labels what moves: stereo images in, tracked objects with velocity out.
 
 `perception.launch.py` and the command `cups_pseudo_label` start it; it computes nothing itself.
 """
@@ -124,7 +124,8 @@ class PseudoLabelNode(LifecycleNode):
                 self._input_settings,
                 lambda messages: worker.put((messages, time.monotonic())),
             )
-            # A steady clock, because with use_sim_time the node's clock stands still when nobody publishes it.
+            # A steady clock, because with use_sim_time the node's clock stands still when nobody
+            # publishes it.
             clock = Clock(clock_type=ClockType.STEADY_TIME)
             self._timers = [
                 self.create_timer(DIAGNOSTICS_S, self._publish_diagnostics, clock=clock),

@@ -1,4 +1,7 @@
-"""Stamps of message headers as integer nanoseconds and back; every part of the nodes that compares times uses it."""
+"""Stamps of message headers as integer nanoseconds and back.
+
+Every part of the nodes that compares times or makes messages uses it.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,6 @@ from cups_ros.stereo_synchronizer import StereoSynchronizer
 
 NAMES = {Side.LEFT: "left", Side.RIGHT: "right"}
 NANOSECONDS_PER_MILLISECOND = 1_000_000
-AnyImage = Image | CompressedImage
 
 
 @dataclass(frozen=True)
@@ -35,17 +34,20 @@ class StereoInputSettings:
 
     image_transport: str = setting(
         "raw",
-        "raw reads left/image_rect, compressed reads left/image_rect/compressed; the same on the right",
+        "raw reads left/image_rect, compressed reads left/image_rect/compressed; the same on the "
+        "right",
         choices=("raw", "compressed"),
     )
     image_qos: str = setting(
         "auto",
-        "reliability of the image subscriptions; auto starts reliable and follows a best-effort publisher",
+        "reliability of the image subscriptions; auto starts reliable and follows a best-effort "
+        "publisher",
         choices=("auto", "reliable", "best_effort"),
     )
     sync_tolerance_ms: float = setting(
         5.0,
-        "largest difference between the stamps of left and right, milliseconds; 0 pairs equal stamps only",
+        "largest difference between the stamps of left and right, milliseconds; 0 pairs equal "
+        "stamps only",
         minimum=0.0,
         maximum=1000.0,
     )
@@ -67,8 +69,8 @@ class StereoTopics(NamedTuple):
 class StereoMessages:
     """A pair of image messages and the camera_info messages that were the last when it arrived."""
 
-    left: AnyImage
-    right: AnyImage
+    left: Image | CompressedImage
+    right: Image | CompressedImage
     left_info: CameraInfo
     right_info: CameraInfo
     topics: StereoTopics
@@ -91,8 +93,10 @@ class StereoMessages:
         ):
             if image.shape[:2] != rig.shape:
                 raise InputError(
-                    f"{topic}: expected {rig.width}x{rig.height} pixels as {info_topic} says, found "
-                    f"{image.shape[1]}x{image.shape[0]}: the calibration is for another resolution; publish the "
+                    f"{topic}: expected {rig.width}x{rig.height} pixels as {info_topic} says, "
+                    "found "
+                    f"{image.shape[1]}x{image.shape[0]}: the calibration is for another "
+                    "resolution; publish the "
                     "camera_info of this one"
                 )
         return StereoFrame(left, right, nanoseconds(self.left.header.stamp), rig)
@@ -101,7 +105,8 @@ class StereoMessages:
 class StereoInput:
     """Subscriptions to both images and both camera_infos of a rig.
 
-    The camera_infos are latched: the last one counts, whatever its stamp, because drivers disagree about it.
+    The camera_infos are latched: the last one counts, whatever its stamp, because drivers disagree
+    about it.
 
     Attributes:
         pairs: number of pairs handed on.
@@ -118,14 +123,15 @@ class StereoInput:
         self._settings = settings
         self._on_pair = on_pair
         self._infos: dict[Side, CameraInfo] = {}
-        self._uncalibrated: tuple[AnyImage, AnyImage] | None = None
+        self._uncalibrated: tuple[Image | CompressedImage, Image | CompressedImage] | None = None
         self._images = {
             side: ImageSubscription(
                 node, f"{name}/image_rect", settings.image_transport, settings.image_qos
             )
             for side, name in NAMES.items()
         }
-        # Best effort hears reliable publishers as well, and a lost camera_info is followed by the next one.
+        # Best effort hears reliable publishers as well, and a lost camera_info is followed by the
+        # next one.
         self._info_subscriptions = {
             side: node.create_subscription(
                 CameraInfo, f"{name}/camera_info", self._info_setter(side), qos_profile_sensor_data
@@ -195,17 +201,20 @@ class StereoInput:
         other = next((image.unused_transport for image in silent if image.unused_transport), None)
         if other is not None:
             return (
-                f"expected {self._settings.image_transport} images on {', '.join(image.topic for image in silent)}, "
+                f"expected {self._settings.image_transport} images on "
+                f"{', '.join(image.topic for image in silent)}, "
                 f"found {other} ones: set input.image_transport to {other}"
             )
         if unpublished:
             return (
-                f"nobody publishes {', '.join(unpublished)}: start the camera driver (camera_info comes from its "
+                f"nobody publishes {', '.join(unpublished)}: start the camera driver (camera_info "
+                "comes from its "
                 "calibration file), or remap"
             )
         if topics:
             return (
-                f"{', '.join(topics)}: published, but nothing arrives: large images need the shipped Fast DDS profile "
+                f"{', '.join(topics)}: published, but nothing arrives: large images need the "
+                "shipped Fast DDS profile "
                 "at the publisher, too (config/fastdds_large_images.xml)"
             )
         return self._explain_stamps()
@@ -217,7 +226,8 @@ class StereoInput:
         if miss_ns is None:
             return f"{images}, but no two belong together yet; {tolerance}"
         return (
-            f"{images}, but their stamps are {miss_ns / NANOSECONDS_PER_MILLISECOND:.1f} ms apart and {tolerance}: "
+            f"{images}, but their stamps are {miss_ns / NANOSECONDS_PER_MILLISECOND:.1f} ms apart "
+            f"and {tolerance}: "
             "trigger the cameras together, or raise input.sync_tolerance_ms if the scene allows"
         )
 
@@ -230,7 +240,7 @@ class StereoInput:
 
         return keep
 
-    def _pair_arrived(self, left: AnyImage, right: AnyImage) -> None:
+    def _pair_arrived(self, left: Image | CompressedImage, right: Image | CompressedImage) -> None:
         if len(self._infos) == len(Side):
             self._hand_on(left, right)
             return
@@ -239,7 +249,7 @@ class StereoInput:
             self.without_calibration += 1
         self._uncalibrated = (left, right)
 
-    def _hand_on(self, left: AnyImage, right: AnyImage) -> None:
+    def _hand_on(self, left: Image | CompressedImage, right: Image | CompressedImage) -> None:
         self.pairs += 1
         self._on_pair(
             StereoMessages(

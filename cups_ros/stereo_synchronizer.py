@@ -1,6 +1,7 @@
-"""Left and right images become stereo pairs: the pairing policy of `cups_core` behind the `message_filters` interface.
+"""Left and right images become pairs: the policy of `cups_core` as a filter of `message_filters`.
 
-The stereo input of the nodes connects it to two image subscriptions; any filter of `message_filters` fits as well.
+The stereo input of the nodes connects it to two image subscriptions; any filter of
+`message_filters` fits as well.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from cups_ros.stamps import nanoseconds
 class StereoSynchronizer(SimpleFilter):
     """A `message_filters` synchroniser for exactly two inputs, left and right.
 
-    Unlike `ApproximateTimeSynchronizer` it takes the nearest partner instead of the first, counts each loss with its
-    reason, starts again when the clock jumps back, and holds no lock while it calls back.
+    Unlike `ApproximateTimeSynchronizer` it takes the nearest partner instead of the first, counts
+    each loss with its reason, starts again when the clock jumps back, and holds no lock while it
+    calls back.
 
     Attributes:
         pairing: the policy, with its counts.
@@ -39,7 +41,7 @@ class StereoSynchronizer(SimpleFilter):
         self._lock = threading.Lock()
         self.connectInput(*filters)
 
-    def connectInput(self, left: Any, right: Any) -> None:  # noqa: N802
+    def connectInput(self, left: Any, right: Any) -> None:
         """Take left images from the one filter and right images from the other."""
         left.registerCallback(self.add, Side.LEFT)
         right.registerCallback(self.add, Side.RIGHT)

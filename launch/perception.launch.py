@@ -1,15 +1,17 @@
 """The vehicle stack: the pseudo-label node on a stereo camera, with RViz on demand.
 
-ros2 launch cups_ros perception.launch.py left_namespace:=/camera/left right_namespace:=/camera/right
+ros2 launch cups_ros perception.launch.py left_namespace:=/camera/left
+right_namespace:=/camera/right
 """
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchDescription
 
 SHARE = FindPackageShare("cups_ros")
 PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE"

@@ -21,7 +21,7 @@ OBJECT = (slice(60, 150), 60, 100)
 
 
 def warm_up(motion: OnlineMotion) -> None:
-    """Run the whole chain on a textured wall with a box that moves in front of it, then forget it."""
+    """Run the whole chain on a textured wall with a box that moves before it, then forget it."""
     K = np.array([[300.0, 0.0, WIDTH / 2], [0.0, 300.0, HEIGHT / 2], [0.0, 0.0, 1.0]])
     rig = StereoRig(K, 0.5, WIDTH, HEIGHT)
     rng = np.random.default_rng(0)
@@ -35,7 +35,7 @@ def warm_up(motion: OnlineMotion) -> None:
         rows, column, width = OBJECT
         left = column + number * STEP_PX - disparity_shift * OBJECT_PX
         picture[rows, left : left + width] = box[rows, :width]
-        return picture
+        return np.asarray(picture)
 
     for number in range(FRAMES):
         stamp_ns = NANOSECONDS_PER_SECOND + number * NANOSECONDS_PER_SECOND // 10

@@ -1,4 +1,4 @@
-"""The pairing policy: exact before nearest, in order, bounded, every loss counted, and alive after a clock jump."""
+"""Pairing: exact before nearest, in order, bounded, each loss counted, alive after a jump."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_senseless_limits_are_refused(tolerance_ns: int, queue_size: int) -> Non
 
 @st.composite
 def drives(draw: st.DrawFn) -> list[tuple[Side, int, int]]:
-    """Two steady cameras with an offset, jitter and losses, as (side, stamp, frame number) in order of arrival."""
+    """Two steady cameras with an offset, jitter and losses: (side, stamp, frame) as they arrive."""
     count = draw(st.integers(1, 30))
     offset = draw(st.integers(-10 * MS, 10 * MS))
     jitter = st.integers(-2 * MS, 2 * MS)

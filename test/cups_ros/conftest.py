@@ -1,8 +1,7 @@
-"""One private DDS domain per test process, small stereo messages, and a node that waits for things to happen."""
+"""Small stereo messages, a node that waits for things to happen, and processes of the project."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -23,12 +22,10 @@ from std_msgs.msg import Header
 
 from cups_core.rig import StereoRig
 from cups_ros.camera_info import camera_infos
+from cups_ros.fastdds_profile import use_fastdds_profile
 from cups_ros.kept_image import KeptImage
-from cups_ros.shipped_files import use_fastdds_profile
 from cups_ros.stamps import time_message
 
-os.environ["ROS_DOMAIN_ID"] = str(10 + os.getpid() % 90)
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 use_fastdds_profile()
 
 # The first start of a node compiles its kernels.
@@ -36,11 +33,6 @@ PATIENCE_S = 90.0
 DISPARITY_PX = 8
 
 StereoPicture = tuple[Image, Image, CameraInfo, CameraInfo]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _logs_in_a_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
-    os.environ["ROS_LOG_DIR"] = str(tmp_path_factory.mktemp("ros_log"))
 
 
 def make_stereo_picture(stamp_ns: int, width: int = 256, height: int = 128) -> StereoPicture:

@@ -1,8 +1,9 @@
-"""The player in its own process: what arrives, when, and what it says when there is nothing to play."""
+"""The player in its own process: what arrives, when, and what it says of a bad drive."""
 
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_restamped_images_carry_the_time_of_playing(
     tester.wait_until(lambda: min(len(left), len(right)) > FRAMES + 2, "the second round")
     stamps = [nanoseconds(message.header.stamp) for message in left]
     assert before_ns < stamps[0] < stamps[-1] < time.time_ns()
-    assert all(late > early for early, late in zip(stamps, stamps[1:], strict=False))
+    assert all(late > early for early, late in pairwise(stamps))
     count = min(len(left), len(right))
     assert stamps[:count] == [nanoseconds(m.header.stamp) for m in right[:count]]
 

@@ -1,10 +1,10 @@
-"""Bags and picture folders are read to the last good message, and each damage is one clear sentence."""
+"""Drives are read to the last good message, and each damage is one clear sentence."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +135,13 @@ def test_an_empty_bag_says_so(write_bag: Write) -> None:
     [
         (
             1,
-            "no topic of type sensor_msgs/msg/Image or .* looks like the right camera's; .*right_image_topic",
+            "no topic of type sensor_msgs/msg/Image or .* looks like the right camera's; "
+            ".*right_image_topic",
         ),
         (
             2,
-            "no topic of type sensor_msgs/msg/CameraInfo looks like the left camera's; .*left_info_topic",
+            "no topic of type sensor_msgs/msg/CameraInfo looks like the left camera's; "
+            ".*left_info_topic",
         ),
     ],
 )
@@ -152,7 +154,9 @@ def test_a_bag_without_a_stereo_topic_lists_what_it_has(
 
 
 def test_a_topic_named_by_hand_must_exist(write_bag: Write) -> None:
-    with pytest.raises(BagError, match="expected /typo for left/image_rect .* found no such topic"):
+    with pytest.raises(
+        BagError, match=r"expected /typo for left/image_rect .* found no such topic"
+    ):
         BagDrive(write_bag(), {Channel.LEFT_IMAGE: "/typo"})
 
 
@@ -202,7 +206,7 @@ def test_a_new_stamp_changes_nothing_else() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     """Two pictures per side in KITTI's layout."""
     for side, value in (("image_2", 10), ("image_3", 20)):
         (tmp_path / side).mkdir()
@@ -213,7 +217,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         "P0: 1 0 0 0 0 1 0 0 0 0 1 0\nP1: 1 0 0 0 0 1 0 0 0 0 1 0\n"
         "P2: 700 0 3 42 0 700 2 0 0 0 1 0\nP3: 700 0 3 -308 0 700 2 0 0 0 1 0\n"
     )
-    yield tmp_path
+    return tmp_path
 
 
 def test_a_folder_becomes_messages_with_its_calibration(folder: Path) -> None:

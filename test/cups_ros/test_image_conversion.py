@@ -144,7 +144,7 @@ def test_a_damaged_png_is_refused() -> None:
     noise = np.random.default_rng(2).integers(0, 255, (64, 64, 3), np.uint8)
     data = bytearray(cv2.imencode(".png", noise)[1].tobytes())
     data[200:300] = bytes(100)
-    with pytest.raises(InputError, match="/left: .*cannot be decoded"):
+    with pytest.raises(InputError, match=r"/left: .*cannot be decoded"):
         rgb_image(CompressedImage(format="png", data=bytes(data)), "/left")
 
 
@@ -164,7 +164,7 @@ def test_a_step_shorter_than_a_row_is_refused() -> None:
     image = message("rgb8", PLAIN)
     image.step = WIDTH
     with pytest.raises(
-        InputError, match="/left: a row of 12 rgb8 pixels takes 36 bytes, .* step 12"
+        InputError, match=r"/left: a row of 12 rgb8 pixels takes 36 bytes, .* step 12"
     ):
         rgb_image(image, "/left")
 

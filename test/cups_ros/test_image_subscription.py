@@ -1,4 +1,4 @@
-"""Image subscriptions over DDS: reliability found by itself, raw and compressed, a hint at the other transport."""
+"""Image subscriptions over DDS: reliability found by itself, raw and compressed images."""
 
 from __future__ import annotations
 

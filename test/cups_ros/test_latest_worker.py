@@ -54,8 +54,8 @@ def test_stop_says_when_the_work_does_not_end() -> None:
 def test_an_error_in_the_work_is_told_by_check() -> None:
     worker = LatestWorker("test", lambda item: [][item])
     worker.check()
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "test")
     worker.put(0)
+    thread.join(PATIENCE_S)
     with pytest.raises(RuntimeError, match="the worker 'test' ended by the error"):
-        for _ in range(1000):
-            threading.Event().wait(0.01)
-            worker.check()
+        worker.check()

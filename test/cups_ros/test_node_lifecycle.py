@@ -1,4 +1,4 @@
-"""Starting, configuring and stopping the vehicle node: states, parameters, and what it says when nothing comes."""
+"""Starting and configuring the vehicle node: states, parameters, and warnings of silence."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rclpy.lifecycle.node import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 
+from cups_core.installed_files import installed_file
 from cups_ros.pseudo_label_node import PseudoLabelNode
-from cups_ros.shipped_files import shipped_file
 
 
 def test_nobody_publishing_is_told(start_process: Any, tester: Any) -> None:
@@ -101,7 +101,7 @@ def test_an_error_in_a_transition_is_logged(tester: Any, capfd: Any) -> None:
 
 def test_the_parameter_file_counts_in_any_namespace(start_process: Any, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    shipped = shipped_file("config/perception.yaml").read_text()
+    shipped = installed_file("config/perception.yaml").read_text()
     file.write_text(shipped.replace('image_qos: "auto"', 'image_qos: "wrong"'))
     arguments = ("--ros-args", "--params-file", str(file), "-r", "__ns:=/deep/down")
     process = start_process("cups_ros.pseudo_label_node", *arguments)

@@ -10,10 +10,10 @@ import yaml
 from rclpy.parameter import Parameter
 
 from cups_core.errors import InputError
+from cups_core.installed_files import installed_file
 from cups_core.settings import setting, settings_of
 from cups_ros.parameter_files import NODES, VEHICLE_NODES, perception_yaml, readme_tables
 from cups_ros.parameters import declare, parameter_table, parameter_yaml, read
-from cups_ros.shipped_files import shipped_file
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def test_the_table_has_a_row_per_setting() -> None:
 
 
 def test_the_shipped_file_is_what_the_classes_say() -> None:
-    shipped = shipped_file("config/perception.yaml").read_text()
+    shipped = installed_file("config/perception.yaml").read_text()
     assert shipped == perception_yaml(), "run: python -m cups_ros.parameter_files yaml"
 
 

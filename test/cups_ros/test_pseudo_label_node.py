@@ -1,4 +1,4 @@
-"""The vehicle node over DDS in its own process: what it publishes, what it says of bad input, and that it goes on."""
+"""The vehicle node over DDS: what it publishes, what it says of bad input, that it goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The synchroniser behaves as a filter of message_filters, holds no lock, and survives what their one does not."""
+"""The synchroniser is a filter of message_filters, holds no lock and survives clock jumps."""
 
 from __future__ import annotations
 
