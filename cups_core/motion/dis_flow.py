@@ -34,9 +34,9 @@ class DisFlowSettings:
     patch_stride: int = setting(
         5, "distance between matched patches of 8 x 8, pixels", minimum=2, maximum=8
     )
-    search_iterations: int = setting(12, "descent steps per patch and level", minimum=1, maximum=64)
+    search_iterations: int = setting(8, "descent steps per patch and level", minimum=1, maximum=64)
     refinement_iterations: int = setting(
-        2, "variational refinement steps per level", minimum=0, maximum=32
+        1, "variational refinement steps per level", minimum=0, maximum=32
     )
 
 
