@@ -21,8 +21,13 @@ from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import StereoMotion
 from cups_core.motion.segments import MotionSegments
 from cups_core.motion.semi_global_matching import SemiGlobalMatching
+from cups_core.motion.static_flow import predict_static_flow
 from cups_core.motion.tracking import Tracker, TrackingSettings
+from cups_core.rig import StereoRig
 from cups_core.settings import setting
+
+# Below this mean flow the search needs no start, and a wrong one only disturbs it.
+LEAST_EXPECTED_FLOW_PX = 1.0
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,9 @@ class OnlineMotion:
             empty = MotionSegments(np.zeros(frame.rig.shape, np.uint16), ())
             identity = RigidTransform.identity()
             return OnlineResult(frame.stamp_ns, empty, self._last_disparities[0], identity, note)
-        backward = self._flow.flow(frame.left, last.left)
-        forward = self._flow.flow(last.left, frame.left)
+        start = self._expected_flow(frame.rig, last_disparities[0])
+        backward = self._flow.flow(frame.left, last.left, start[0])
+        forward = self._flow.flow(last.left, frame.left, start[1])
         disparities = matching.result()
         carried = self._tracker.propagate(backward, disparities[0])
         interval_s = (frame.stamp_ns - last.stamp_ns) / NANOSECONDS_PER_SECOND
@@ -116,6 +122,20 @@ class OnlineMotion:
         ego_motion = self._last_ego.inverse() if self._last_ego else RigidTransform.identity()
         segments = self._tracker.update(found.segments, carried, ego_motion, interval_s)
         return OnlineResult(frame.stamp_ns, segments, disparities[0], ego_motion, found.note)
+
+    def _expected_flow(
+        self, rig: StereoRig, disparity: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | tuple[None, None]:
+        """Flow to and from the last frame if the camera goes on moving as it did; None where it hardly moved.
+
+        The last disparity serves both directions: waiting for the new one would cost more time than it brings.
+        """
+        if self._last_ego is None:
+            return None, None
+        start = predict_static_flow(disparity, rig, self._last_ego)
+        if np.abs(start).mean() < LEAST_EXPECTED_FLOW_PX:
+            return None, None
+        return start, predict_static_flow(disparity, rig, self._last_ego.inverse())
 
     def _break(self, frame: StereoFrame) -> str:
         """Why this frame cannot be compared with the one before; empty when it can."""
