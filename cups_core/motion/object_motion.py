@@ -11,8 +11,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from cups_core.motion.scene_flow import SceneFlow
-from cups_core.motion.static_evidence import Map, Mask, StaticEvidence
+from cups_core.motion.scene_flow import Map, Mask, SceneFlow
+from cups_core.motion.static_evidence import StaticEvidence
 
 ROUNDS = 4
 LARGEST_DISPARITY_RESIDUAL = 4.0

@@ -8,7 +8,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from cups_core.motion.static_evidence import Map, Mask, StaticEvidence
+from cups_core.motion.scene_flow import Map, Mask
+from cups_core.motion.static_evidence import StaticEvidence
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -19,6 +19,7 @@ FULL_GRID_PIXELS = 300_000
 UNVERIFIED = np.float32(1e6)
 
 Map = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

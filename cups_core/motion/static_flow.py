@@ -61,5 +61,7 @@ def predict_static_flow(
     camera = np.array([rig.fx, rig.fy, rig.cx, rig.cy, rig.focal_baseline])
     flow = np.empty(((height + STEP - 1) // STEP, (width + STEP - 1) // STEP, 2), np.float32)
     _predict(disparity, camera, motion.rotation, motion.translation_m, flow)
-    full = cv2.resize(flow, (flow.shape[1] * STEP, flow.shape[0] * STEP), interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize(
+        flow, (flow.shape[1] * STEP, flow.shape[0] * STEP), interpolation=cv2.INTER_LINEAR
+    )
     return np.ascontiguousarray(full[:height, :width])

@@ -149,8 +149,12 @@ class Tracker:
         Returns:
             Confirmed objects only, those included that were not found again but are held by propagation.
         """
-        before = {key: _moved_on(track, ego_motion, interval_s) for key, track in self._tracks.items()}
-        hidden = {key: _moved_on(track, ego_motion, interval_s) for key, track in self._hidden.items()}
+        before = {
+            key: _moved_on(track, ego_motion, interval_s) for key, track in self._tracks.items()
+        }
+        hidden = {
+            key: _moved_on(track, ego_motion, interval_s) for key, track in self._hidden.items()
+        }
         ids = sorted(before)
         index_of = np.zeros(LARGEST_ID + 1, np.int64)
         index_of[ids] = np.arange(1, len(ids) + 1)
