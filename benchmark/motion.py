@@ -1,8 +1,9 @@
 """Scores the motion segmenter on bundles of flow and disparity, and on stereo images with its own estimators.
 
 python -m benchmark.motion --bundle FILE.npz --out ids.png        one bundle, id map as 16-bit PNG
-python -m benchmark.motion --bundle DIR --out DIR --json          all bundles of a folder, pooled scores
-python -m benchmark.motion --images BAG --bundle DIR --json       the same real frames from the images themselves
+python -m benchmark.motion --bundle DIR --out DIR --json          all bundles of a folder, pooled
+scores python -m benchmark.motion --images BAG --bundle DIR --json       the same real frames from
+the images themselves
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     python -m benchmark.parked ../shared/data/kitti_residential [--json]
 
-The folder holds image_l, image_r (gray PNG), calib.txt (P0, P1) and poses.txt (3x4 rows, camera to world). Every mask
-is counted; what is left to a person is to look whether something does move there (--pictures DIR).
+The folder holds image_l, image_r (gray PNG), calib.txt (P0, P1) and poses.txt (3x4 rows, camera to
+world). Every mask is counted; what is left to a person is to look whether something does move there
+(--pictures DIR).
 """
 
 from __future__ import annotations

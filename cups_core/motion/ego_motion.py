@@ -68,7 +68,10 @@ def _points(
 def _batched_fit(
     source: NDArray[np.float64], target: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Kabsch for B small point sets (B, n, 3) at once: rotations (B, 3, 3) and translations (B, 3)."""
+    """Kabsch for B small point sets (B, n, 3) at once.
+
+    Rotations (B, 3, 3) and translations (B, 3).
+    """
     mean_s, mean_t = source.mean(1), target.mean(1)
     covariance = np.einsum("bni,bnj->bij", source - mean_s[:, None], target - mean_t[:, None])
     U, _, Vt = np.linalg.svd(covariance)
@@ -102,7 +105,10 @@ def _truncated_costs(
     targets: Floats,
     scales: Floats,
 ) -> Floats:
-    """Per hypothesis the mean squared deviation in noise units, cut at 3 sigma; a missing disparity costs half."""
+    """Per hypothesis the mean squared deviation in noise units, cut at 3 sigma.
+
+    A missing disparity costs half.
+    """
     costs = np.zeros(len(rotations))
     out, moved = np.empty(3), np.empty(3)
     for h in range(len(rotations)):
@@ -176,7 +182,8 @@ def _normal_equations(
 def _scales(rig: StereoRig, data: Correspondences, step: float) -> Floats:
     """Expected deviation (N, 2) of position and disparity, pixels, for a camera that moved by about `step` metres.
 
-    The error of the disparity at t enters the predicted position through the parallax that the translation causes.
+    The error of the disparity at t enters the predicted position through the parallax that the
+    translation causes.
     """
     radius = np.hypot(data.pixels[:, 0] - rig.cx, data.pixels[:, 1] - rig.cy)
     parallax = step * np.hypot(radius, rig.fx) / rig.focal_baseline
@@ -189,8 +196,9 @@ def estimate_ego_motion(
 ) -> EgoMotion:
     """The rigid motion of most of the scene relative to the camera.
 
-    Small point sets propose motions (RANSAC, seeded, so the same input gives the same answer); the best one by
-    truncated cost, standing still and the previous motion included, is refined on all points.
+    Small point sets propose motions (RANSAC, seeded, so the same input gives the same answer); the
+    best one by truncated cost, standing still and the previous motion included, is refined on all
+    points.
 
     Args:
         data: correspondences over the whole image, at least 4.
@@ -219,7 +227,8 @@ def estimate_ego_motion(
     measured = np.concatenate([data.target, data.target_disparity[:, None]], axis=1)
     R, t = np.array(rotations), np.array(translations)
     chosen = random.permutation(len(points))[:SCORING_POINTS]
-    # One common step length for all hypotheses, or a large translation would widen its own tolerance.
+    # One common step length for all hypotheses, or a large translation would widen its own
+    # tolerance.
     tolerance = 4.0 * _scales(rig, data, 0.0)[chosen]
     best = int(
         np.argmin(_truncated_costs(camera, R, t, points[chosen], measured[chosen], tolerance))

@@ -1,4 +1,7 @@
-"""The road under the rig as a plane in disparity space; the segmenter keeps shadows and reflections on it out of objects."""
+"""The road under the rig as a plane in disparity space.
+
+The segmenter keeps shadows and reflections on it out of objects.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ FEWEST_POINTS = 100
 
 @dataclass(frozen=True, eq=False)
 class GroundPlane:
-    """disparity = slope_x * x + slope_y * y + offset on the road; planes in space are planes in disparity.
+    """disparity = slope_x * x + slope_y * y + offset on the road.
+
+    Planes in space are planes in disparity.
 
     Attributes:
         slope_x: pixels of disparity per image column.
@@ -44,8 +49,9 @@ class GroundPlane:
 def find_ground_plane(scene: SceneFlow) -> GroundPlane | None:
     """The road plane in the lower half of the image, or None where no plausible plane carries enough points.
 
-    RANSAC over planes that a road can be (camera 0.4 to 4 m above it, little roll), then least squares. Points
-    below a plane count against it: things stand on the road, nothing lies under it. Seeded, hence deterministic.
+    RANSAC over planes that a road can be (camera 0.4 to 4 m above it, little roll), then least
+    squares. Points below a plane count against it: things stand on the road, nothing lies under it.
+    Seeded, hence deterministic.
     """
     rig = scene.rig
     columns, rows = scene.pixel_coordinates()

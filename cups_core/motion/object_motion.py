@@ -23,8 +23,10 @@ class ObjectMotion:
     """Per region, index 0 = none.
 
     Attributes:
-        displacement_m: float64 (R + 1, 3), from t to t+1 over ground, metres, in the camera frame at t+1.
-        explained: float64 (R + 1,), share of the residual flow's length that the displacement explains, at most 1.
+        displacement_m: float64 (R + 1, 3), from t to t+1 over ground, metres, in the camera frame
+            at t+1.
+        explained: float64 (R + 1,), share of the residual flow's length that the displacement
+            explains, at most 1.
     """
 
     displacement_m: NDArray[np.float64]
@@ -99,8 +101,8 @@ def fit_object_motion(
 ) -> ObjectMotion:
     """Robust least squares of one translation per region (iteratively reweighted, Cauchy-like weights).
 
-    A small displacement D of a point at depth Z moves its pixel by f/Z (D_xy - xy/f D_z) and its disparity by
-    -d/Z D_z; both are linear in D.
+    A small displacement D of a point at depth Z moves its pixel by f/Z (D_xy - xy/f D_z) and its
+    disparity by -d/Z D_z; both are linear in D.
 
     Args:
         scene: measurements.

@@ -24,8 +24,8 @@ def complete_shape(
 ) -> NDArray[np.bool_]:
     """The mask of one region, bool (h, w), with silent gaps and holes filled.
 
-    A point is added where the outline encloses it, or nearly, and no measurement says otherwise: no other region, not
-    the road, not seen standing still, no disparity of another surface.
+    A point is added where the outline encloses it, or nearly, and no measurement says otherwise: no
+    other region, not the road, not seen standing still, no disparity of another surface.
 
     Args:
         region: int64 (h, w), 0 = none.
@@ -46,7 +46,8 @@ def complete_shape(
     taken = (region[window] > 0) & ~inside
     free = ~taken & ~weighed.ground[window] & ~other_surface
     free &= weighed.evidence[window] > SEEN_STATIC
-    # Beyond the image border there is nothing to see: an object that leaves it is closed along the border.
+    # Beyond the image border there is nothing to see: an object that leaves it is closed along the
+    # border.
     padded = cv2.copyMakeBorder(
         inside.astype(np.uint8), reach, reach, reach, reach, cv2.BORDER_REPLICATE
     )
@@ -59,7 +60,8 @@ def complete_shape(
     filled = np.zeros(inside.shape, np.uint8)
     cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
     complete = np.zeros_like(mask)
-    # What the outline encloses altogether belongs to it even if a window shows the depth of what lies behind.
+    # What the outline encloses altogether belongs to it even if a window shows the depth of what
+    # lies behind.
     enclosed = (filled > 0) & ~taken
     complete[window] = inside | (enclosed & (weighed.evidence[window] > SEEN_STATIC))
     return complete

@@ -63,9 +63,12 @@ class OnlineResult:
 
 
 class OnlineMotion:
-    """Labels each frame of a stereo stream with what moves in it; frames must come in order of time.
+    """Labels each frame of a stereo stream with what moves in it.
 
-    A gap, a step back in time or another image size starts it afresh and is said in the result's note.
+    Frames must come in order of time.
+
+    A gap, a step back in time or another image size starts it afresh and is said in the result's
+    note.
     """
 
     def __init__(
@@ -109,7 +112,8 @@ class OnlineMotion:
         disparities = matching.result()
         carried = self._tracker.propagate(backward, disparities[0])
         interval_s = (frame.stamp_ns - last.stamp_ns) / NANOSECONDS_PER_SECOND
-        # Seen from the newest frame, the one before is "next": time runs backward, hence the negative interval.
+        # Seen from the newest frame, the one before is "next": time runs backward, hence the
+        # negative interval.
         found = self._segmenter.segment(
             StereoMotion(backward, forward, *disparities, *last_disparities),
             frame.rig,
@@ -126,9 +130,12 @@ class OnlineMotion:
     def _expected_flow(
         self, rig: StereoRig, disparity: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | tuple[None, None]:
-        """Flow to and from the last frame if the camera goes on moving as it did; None where it hardly moved.
+        """Flow to and from the last frame if the camera goes on moving as it did.
 
-        The last disparity serves both directions: waiting for the new one would cost more time than it brings.
+        None where it hardly moved.
+
+        The last disparity serves both directions: waiting for the new one would cost more time than
+        it brings.
         """
         if self._last_ego is None:
             return None, None

@@ -1,4 +1,7 @@
-"""Small patches of one surface and one motion, and how well neighbouring patches fit together; region growing walks on it."""
+"""Small patches of one surface and one motion, and how well neighbouring patches fit together.
+
+Region growing walks on it.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,10 @@ class RegionGraph:
         known: float64 (P,), share of points with a measured disparity.
         informative: float64 (P,), share of points whose flow can be believed.
         disparity: float64 (P,), mean, pixels.
-        residual: float64 (P, 2), mean flow that ego-motion does not explain, weighted by certainty, pixels.
-        certainty: float64 (P,), sum of 1 / (sigma^2 + 0.25) over informative points with evidence of motion.
+        residual: float64 (P, 2), mean flow that ego-motion does not explain, weighted by certainty,
+            pixels.
+        certainty: float64 (P,), sum of 1 / (sigma^2 + 0.25) over informative points with evidence
+            of motion.
         evidence: float64 (P,), sum over the points.
         start: int64 (P + 1,), contacts of patch p are start[p] to start[p + 1].
         neighbour: int64 (C,), the other patch of each contact.
@@ -129,7 +134,10 @@ def _describe(
     evidence: Map,
     table: Floats,
 ) -> None:
-    """Sums per patch; columns: area, known, informative, disparity, residual x and y, weight, certainty, evidence."""
+    """Sums per patch.
+
+    Columns: area, known, informative, disparity, residual x and y, weight, certainty, evidence.
+    """
     for i in range(labels.shape[0]):
         for j in range(labels.shape[1]):
             row = table[labels[i, j]]
@@ -226,7 +234,10 @@ def _contacts(
 
 
 def build_region_graph(weighed: StaticEvidence) -> RegionGraph:
-    """Cuts the grid into patches that no depth or motion edge crosses, and measures their contacts; patch 0 is the road."""
+    """Cuts the grid into patches that no depth or motion edge crosses, and measures their contacts.
+
+    Patch 0 is the road.
+    """
     labels = np.empty(weighed.disparity.shape, np.int32)
     count = _patches(
         weighed.disparity,

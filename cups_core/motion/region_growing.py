@@ -1,7 +1,8 @@
 """Grows moving regions over the patch graph; the region segmenter turns the regions into objects.
 
-Evidence is spread by a random walk (Grady 2006, with data priors), so that silent interiors follow their outline.
-Cores grow into what the walk calls moving, and pieces of one object that an unmeasured window separates are joined.
+Evidence is spread by a random walk (Grady 2006, with data priors), so that silent interiors follow
+their outline. Cores grow into what the walk calls moving, and pieces of one object that an
+unmeasured window separates are joined.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ def _cores(
     informative: Floats,
     residual: Floats,
 ) -> Integers:
-    """Region number of each core patch, 0 = none: like patches in contact, at least `SMALLEST_CORE` points together."""
+    """Region number of each core patch, 0 = none.
+
+    Like patches in contact, at least `SMALLEST_CORE` points together.
+    """
     count = len(area)
     parent = np.arange(count)
     for p in range(count):
@@ -172,7 +176,10 @@ def _describe(graph: RegionGraph, region: Integers) -> _Regions:
 
 
 def _region_contacts(graph: RegionGraph, region: Integers) -> tuple[Integers, Floats]:
-    """Pairs (C, 2) of regions in contact and what lies along it (C, 5): length, depth and motion pairs and agreement."""
+    """Pairs (C, 2) of regions in contact and what lies along it (C, 5).
+
+    Length, depth and motion pairs and agreement.
+    """
     count = int(region.max()) + 1
     one = region[np.repeat(np.arange(len(region)), np.diff(graph.start))]
     other = region[graph.neighbour]
@@ -205,7 +212,8 @@ def _belong_together(regions: _Regions, a: int, b: int, contact: Floats) -> bool
     if depth_pairs >= 0.25 * length:
         depth = depth_agree / depth_pairs
     else:
-        # Nothing measured along the contact (a window, say): then the surfaces themselves must fit, if they are known.
+        # Nothing measured along the contact (a window, say): then the surfaces themselves must fit,
+        # if they are known.
         one, other = regions.disparity[a], regions.disparity[b]
         unmeasured = min(regions.known[a], regions.known[b]) < 0.4
         depth = 0.55 if unmeasured or abs(one - other) < 0.15 * max(one, other) else 0.0
@@ -246,8 +254,8 @@ def grow_regions(graph: RegionGraph) -> tuple[Integers, Floats]:
     """Regions of moving patches.
 
     Returns:
-        region of each patch, int64 (P,), 0 = not moving, otherwise 1 to R; and the probability of each patch to move,
-        float64 (P,).
+        region of each patch, int64 (P,), 0 = not moving, otherwise 1 to R; and the probability of
+        each patch to move, float64 (P,).
     """
     moving = np.maximum(graph.evidence, 0.0)
     still = np.maximum(-graph.evidence, 0.0) + STATIC_PRIOR * graph.area

@@ -1,7 +1,10 @@
-"""The online motion segmenter: which parts of the image move by themselves, from one pair of stereo frames.
+"""The online motion segmenter.
 
-An object is moving when ego-motion cannot explain it, in units of what flow and disparity are worth at each point. The
-online chain and the benchmark call it; it keeps no state, so the same input gives the same masks.
+Which parts of the image move by themselves, from one pair of stereo frames.
+
+An object is moving when ego-motion cannot explain it, in units of what flow and disparity are worth
+at each point. The online chain and the benchmark call it; it keeps no state, so the same input
+gives the same masks.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ LARGEST_INCONSISTENCY_PX = 1.5
 BLEED_RADIUS = 10
 # Flow is wrong by about this share of the camera's own speed, whatever else the noise says.
 EGO_SPEED_SHARE = 0.06
-# The middle of a road user is not this far above the camera; a cloud that stereo takes for a surface is.
+# The middle of a road user is not this far above the camera; a cloud that stereo takes for a
+# surface is.
 HIGHEST_M = 3.0
 # Road users move along the road: more upward speed than this plus a slope's share is noise.
 UPWARD_SPEED_MPS = 0.5
@@ -79,7 +83,8 @@ class RegionResult:
 
     Attributes:
         segments: instance map at image size and table, ids 1 to N by falling size.
-        ego_motion: the camera's motion; None where too few points were seen to tell, then there are no objects.
+        ego_motion: the camera's motion; None where too few points were seen to tell, then there are
+            no objects.
         note: why nothing could be decided; empty when it could.
     """
 
@@ -133,7 +138,8 @@ class RegionSegmenter:
             rig: calibration.
             interval_s: time from t to t+1, seconds; negative where "t+1" is the earlier frame.
             previous: ego-motion of the pair before, a first guess.
-            moved_before: bool (H, W), pixels that flow traces back to a moving object of the pair before.
+            moved_before: bool (H, W), pixels that flow traces back to a moving object of the pair
+                before.
 
         Raises:
             InputError: the estimates have another size than the rig.
@@ -143,8 +149,10 @@ class RegionSegmenter:
         if len(correspondences.pixels) < FEWEST_POINTS:
             empty = MotionSegments(np.zeros(rig.shape, np.uint16), ())
             note = (
-                f"only {len(correspondences.pixels)} points have both a disparity and a consistent flow, "
-                f"{FEWEST_POINTS} are needed: is the image dark, blank, blurred or the rig badly rectified?"
+                f"only {len(correspondences.pixels)} points have both a disparity and a consistent "
+                "flow, "
+                f"{FEWEST_POINTS} are needed: is the image dark, blank, blurred or the rig badly "
+                "rectified?"
             )
             return RegionResult(empty, None, note)
         ego = estimate_ego_motion(correspondences, rig, previous)
@@ -168,7 +176,8 @@ class RegionSegmenter:
         count = int(of_patch.max())
         region = of_patch[graph.labels]
         fitted = fit_object_motion(scene, weighed, region, count)
-        # Displacements are over ground in the axes of the camera at t+1: turn them back into those at t.
+        # Displacements are over ground in the axes of the camera at t+1: turn them back into those
+        # at t.
         velocity = fitted.displacement_m @ ego.rotation / interval_s
         speed = np.linalg.norm(velocity, axis=1)
         slowest = self._settings.minimum_speed_mps + EGO_SPEED_SHARE * float(
@@ -216,7 +225,10 @@ def _segments(
     found: list[tuple[int, float, NDArray[np.float64]]],
     velocity: NDArray[np.float64],
 ) -> MotionSegments:
-    """Instance map at image size and table; the objects come as (region, score, centroid) by falling size."""
+    """Instance map at image size and table.
+
+    The objects come as (region, score, centroid) by falling size.
+    """
     height, width = scene.rig.shape
     kept = np.isin(region, [number for number, _, _ in found])
     region = np.where(kept, region, 0)

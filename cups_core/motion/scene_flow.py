@@ -1,4 +1,6 @@
-"""Flow and disparity of two frames brought together on one grid: where each point was, where it went, how well it is known.
+"""Flow and disparity of two frames brought together on one grid.
+
+Where each point was, where it went, how well it is known.
 
 Ego-motion and both segmenters read it; nothing later looks at raw flow or disparity again.
 """
@@ -14,7 +16,8 @@ from numpy.typing import NDArray
 from cups_core.errors import InputError
 from cups_core.rig import StereoRig
 
-# Above this many pixels the grid takes every second pixel: masks lose nothing that matters, time falls fourfold.
+# Above this many pixels the grid takes every second pixel: masks lose nothing that matters, time
+# falls fourfold.
 FULL_GRID_PIXELS = 300_000
 UNVERIFIED = np.float32(1e6)
 
@@ -58,7 +61,8 @@ class StereoMotion:
             found = getattr(self, name)
             if found.shape != (*size, *channels) or found.dtype != np.float32:
                 raise InputError(
-                    f"{name}: expected float32 {(*size, *channels)}, found {found.dtype} {found.shape}"
+                    f"{name}: expected float32 {(*size, *channels)}, found {found.dtype} "
+                    f"{found.shape}"
                 )
 
 
@@ -68,9 +72,11 @@ class SceneFlow:
 
     Attributes:
         rig: calibration at image size.
-        stride: distance of the grid points, image pixels; point (i, j) lies at pixel (j, i) * stride.
+        stride: distance of the grid points, image pixels; point (i, j) lies at pixel (j, i) *
+            stride.
         flow: float32 (h, w, 2), image pixels.
-        flow_error: float32 (h, w), forward-backward error, pixels, `UNVERIFIED` where the target left the image.
+        flow_error: float32 (h, w), forward-backward error, pixels, `UNVERIFIED` where the target
+            left the image.
         disparity: float32 (h, w), pixels, 0 = unknown or not confirmed by the right view.
         next_disparity: float32 (h, w), at the flow's target at t+1, 0 = unknown.
         next_map: float32 (H, W), checked disparity at t+1 at image size, 0 = unknown.

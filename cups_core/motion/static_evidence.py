@@ -1,7 +1,10 @@
-"""What speaks against standing still, point by point, in units of its expected noise; the region segmenter decides on it.
+"""What speaks against standing still, point by point, in units of its expected noise.
 
-Two tests, both of the hypothesis that only the camera moved: does the point go where ego-motion takes it (flow), and
-is a surface of the predicted depth there (disparity)? The second needs no flow and holds where flow breaks down.
+The region segmenter decides on it.
+
+Two tests, both of the hypothesis that only the camera moved: does the point go where ego-motion
+takes it (flow), and is a surface of the predicted depth there (disparity)? The second needs no flow
+and holds where flow breaks down.
 """
 
 from __future__ import annotations
@@ -19,14 +22,17 @@ from cups_core.motion.static_residuals import measure_static_residuals
 
 # A forward-backward error beyond this says that the flow is lost, not how wrong it is.
 LOST_FLOW_PX = 5.0
-# Flow is wrong by about this many times its forward-backward error (measured on ray-cast drives with DIS flow).
+# Flow is wrong by about this many times its forward-backward error (measured on ray-cast drives
+# with DIS flow).
 ERROR_PER_INCONSISTENCY = 1.5
-# So many static neighbours with the same flow make it theirs (of about a hundred that are looked at).
+# So many static neighbours with the same flow make it theirs (of about a hundred that are looked
+# at).
 REPEATED = 25
 # Squared deviation in noise units at which static and moving are equally likely.
 INDIFFERENCE = 9.0
 STRONGEST_EVIDENCE = 4.0
-# What having moved a frame ago adds: it decides where nothing is measured, never against a measurement.
+# What having moved a frame ago adds: it decides where nothing is measured, never against a
+# measurement.
 MEMORY = 0.4
 FURTHEST_DISPARITY_PX = 0.8
 FLOW_BINS_PX = (2.0, 5.0, 10.0, 20.0, 40.0)
@@ -43,13 +49,15 @@ class StaticEvidence:
         disparity: float32 (h, w), pixels, gaps filled from the farther side of the row.
         known: bool (h, w), where the disparity was measured.
         residual: float32 (h, w, 2), flow that ego-motion does not explain, pixels.
-        disparity_residual: float32 (h, w), disparity found where ego-motion takes the point minus the predicted one,
-            pixels, NaN where nothing was found.
+        disparity_residual: float32 (h, w), disparity found where ego-motion takes the point minus
+            the predicted one, pixels, NaN where nothing was found.
         sigma: float32 (h, w), expected noise of the residual flow, pixels.
         disparity_sigma: expected noise of the disparity residual, pixels.
         informative: bool (h, w), where the flow can be believed at all.
-        ground: bool (h, w), on the road: shadows and reflections move there, objects do not consist of it.
-        evidence: float32 (h, w), log-odds-like: positive moving, negative static, 0 silent, at most 4.
+        ground: bool (h, w), on the road: shadows and reflections move there, objects do not consist
+            of it.
+        evidence: float32 (h, w), log-odds-like: positive moving, negative static, 0 silent, at most
+            4.
     """
 
     disparity: Map
@@ -64,13 +72,19 @@ class StaticEvidence:
 
 
 def _robust_sigma(deviations: NDArray[np.floating], at_half: float, at_four_fifths: float) -> float:
-    """Scale of a noise from its quantiles, given those of the unit noise: most of the scene stands still."""
+    """Scale of a noise from its quantiles, given those of the unit noise.
+
+    Most of the scene stands still.
+    """
     half, four_fifths = np.quantile(deviations, [0.5, 0.8])
     return float(max(SMALLEST_SIGMA_PX, half / at_half, four_fifths / at_four_fifths))
 
 
 def _flow_noise(residual: Map, static_flow: Map, reliable: Mask) -> NDArray[np.float32]:
-    """Noise of consistent flow per bin of the static flow's length, pixels: fast image motion is measured worse."""
+    """Noise of consistent flow per bin of the static flow's length, pixels.
+
+    Fast image motion is measured worse.
+    """
     size = np.hypot(residual[..., 0], residual[..., 1])[reliable]
     length = np.hypot(static_flow[..., 0], static_flow[..., 1])[reliable]
     bins = np.digitize(length, FLOW_BINS_PX)
@@ -78,7 +92,8 @@ def _flow_noise(residual: Map, static_flow: Map, reliable: Mask) -> NDArray[np.f
     for index in range(len(sigmas)):
         inside = size[bins == index]
         if len(inside) > 50:
-            # 1.177 and 1.794: quantiles 0.5 and 0.8 of the Rayleigh distribution of a 2-D deviation.
+            # 1.177 and 1.794: quantiles 0.5 and 0.8 of the Rayleigh distribution of a 2-D
+            # deviation.
             sigmas[index] = _robust_sigma(inside, 1.177, 1.794)
     if np.isnan(sigmas).all():
         return np.full(len(sigmas), LOST_FLOW_PX, np.float32)
@@ -151,8 +166,9 @@ def _weigh(
                 silence = max(silence, 0.05)
                 scale = np.sqrt(disparity_sigma**2 + (0.01 * d) ** 2)
                 deviation = found[i, j] / scale
-                # Farther than predicted: the surface has gone. Nearer: it may only be hidden by another one, so the
-                # flow has to confirm that it came nearer, and no faster than anything drives.
+                # Farther than predicted: the surface has gone. Nearer: it may only be hidden by
+                # another one, so the flow has to confirm that it came nearer, and no faster than
+                # anything drives.
                 nearest = 1.0 / max(1.0 / d - reach_disparity, 0.002) - d
                 if deviation < 0 or (
                     found[i, j] < nearest
@@ -178,9 +194,12 @@ def _bled(
     j: int,
     radius: int,
 ) -> bool:
-    """Whether the point only repeats the flow of a surface beside it: patch-based flow bleeds over depth edges.
+    """Whether the point only repeats the flow of a surface beside it.
 
-    Either it moves like a nearer surface that moves, or as a static point would at the depth of a static neighbour.
+    Patch-based flow bleeds over depth edges.
+
+    Either it moves like a nearer surface that moves, or as a static point would at the depth of a
+    static neighbour.
     """
     height, width = disparity.shape
     d, u, v = disparity[i, j], residual[i, j, 0], residual[i, j, 1]
@@ -219,8 +238,8 @@ def weigh_static_hypothesis(
 ) -> StaticEvidence:
     """Tests every grid point against the hypothesis that only the camera moved.
 
-    The noise is not assumed but measured: per bin of image speed from the residuals of the static majority, per point
-    from the forward-backward error and from the uncertainty of its depth.
+    The noise is not assumed but measured: per bin of image speed from the residuals of the static
+    majority, per point from the forward-backward error and from the uncertainty of its depth.
 
     Args:
         scene: measurements on a grid.

@@ -1,7 +1,9 @@
-"""The optical flow that ego-motion alone would cause; the online chain starts the flow search from it.
+"""The optical flow that ego-motion alone would cause.
 
-Patch search loses large motions, and a turning or fast camera causes nothing else: what is left to find from this
-start is the change of the camera's motion and what moves by itself.
+The online chain starts the flow search from it.
+
+Patch search loses large motions, and a turning or fast camera causes nothing else: what is left to
+find from this start is the change of the camera's motion and what moves by itself.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ def predict_static_flow(
     """Flow of a static scene, float32 (H, W, 2), pixels, finite everywhere.
 
     Args:
-        disparity: float32 (H, W), pixels, 0 = unknown (then the last known value of the row is taken).
+        disparity: float32 (H, W), pixels, 0 = unknown (then the last known value of the row is
+            taken).
         rig: calibration at this size.
         motion: takes static points from this frame's camera to the other one's.
     """

@@ -15,7 +15,8 @@ from cups_core.motion.ground_plane import GroundPlane
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import UNVERIFIED, Map, Mask, SceneFlow
 
-# The ground mask reaches this share of the camera height above the road, and this much disparity noise more.
+# The ground mask reaches this share of the camera height above the road, and this much disparity
+# noise more.
 GROUND_MARGIN = 0.1
 GROUND_NOISE_PX = 0.5
 
@@ -28,14 +29,17 @@ class StaticResiduals:
         disparity: float32 (h, w), pixels, gaps filled from the farther side of the row.
         spread: float32 (h, w), how unsure a filled disparity is, pixels, 0 where it was measured.
         known: bool (h, w), where the disparity was measured.
-        ground: bool (h, w), on the road: shadows and reflections move there, objects do not consist of it.
+        ground: bool (h, w), on the road: shadows and reflections move there, objects do not consist
+            of it.
         skip: bool (h, w), road that was not tested; of the road a quarter of the points is.
         static_flow: float32 (h, w, 2), flow that ego-motion causes, pixels.
-        residual: float32 (h, w, 2), flow that it does not explain, mean over the surface within 3x3, pixels.
-        disparity_residual: float32 (h, w), disparity found where ego-motion takes the point minus the predicted one,
-            pixels, NaN where nothing was found.
+        residual: float32 (h, w, 2), flow that it does not explain, mean over the surface within
+            3x3, pixels.
+        disparity_residual: float32 (h, w), disparity found where ego-motion takes the point minus
+            the predicted one, pixels, NaN where nothing was found.
         believable: bool (h, w), where the flow's target is no mismatch: nothing moves that far.
-        agrees: bool (h, w), where the disparity at the flow's target confirms the disparity residual.
+        agrees: bool (h, w), where the disparity at the flow's target confirms the disparity
+            residual.
     """
 
     disparity: Map
@@ -52,7 +56,10 @@ class StaticResiduals:
 
 @nb.njit(cache=True, nogil=True)
 def _filled(disparity: Map, filled: Map, spread: Map) -> None:
-    """Fills gaps along rows with the smaller (farther) neighbour; `spread` is how unsure that is, pixels."""
+    """Fills gaps along rows with the smaller (farther) neighbour.
+
+    `spread` is how unsure that is, pixels.
+    """
     height, width = disparity.shape
     for i in range(height):
         last = np.float32(0.0)
@@ -79,8 +86,8 @@ def _filled(disparity: Map, filled: Map, spread: Map) -> None:
 def _found_disparity(next_map: Map, x: int, y: int, radius: int, predicted: float) -> float:
     """Deviation from `predicted` of the disparity around a pixel at t+1; NaN where there is none.
 
-    On a smooth surface the mean of 3x3 (less noise); beside an edge the nearest value within `radius`, since half a
-    pixel decides there on which side one looks.
+    On a smooth surface the mean of 3x3 (less noise); beside an edge the nearest value within
+    `radius`, since half a pixel decides there on which side one looks.
     """
     total, count, low, high, best = 0.0, 0, 1e9, -1e9, 1e9
     for i in range(y - 1, y + 2):
@@ -157,7 +164,8 @@ def _test_static(
                 found[i, j] = _found_disparity(next_map, column, row, radius, predicted)
             after = next_disparity[i, j]
             if after > 0 and flow_error[i, j] < UNVERIFIED:
-                # Where the flow leads, would the point have moved as nothing on a street does? Then it is no match.
+                # Where the flow leads, would the point have moved as nothing on a street does? Then
+                # it is no match.
                 agrees[i, j] = abs(after - predicted - found[i, j]) < 2.0 + 0.1 * d
                 z1 = fb / after
                 x1 = (x + flow[i, j, 0] - cx) / fx * z1
@@ -239,7 +247,8 @@ def measure_static_residuals(
     if ground_plane is not None:
         road = ground_plane.disparity(columns, rows)
         ground = (road > 2.0) & (disparity < road * (1.0 + GROUND_MARGIN) + GROUND_NOISE_PX)
-    # Of the road only every fourth point is tested, for what beside it may have taken over its flow.
+    # Of the road only every fourth point is tested, for what beside it may have taken over its
+    # flow.
     skip = ground.copy()
     skip[::2, ::2] = False
     raw, static_flow, raw_found = (

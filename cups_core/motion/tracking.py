@@ -1,4 +1,6 @@
-"""Carries moving objects from frame to frame: masks are propagated by flow, ids stay, velocities are smoothed.
+"""Carries moving objects from frame to frame.
+
+Masks are propagated by flow, ids stay, velocities are smoothed.
 
 The online chain gives it each frame's segments; what it returns is what people see.
 """
@@ -19,8 +21,8 @@ from cups_core.settings import setting
 
 LARGEST_ID = 65535
 MATCH_IOU = 0.2
-# A detection that covers this much of two tracks has run them together; one that lies to this much in a track's
-# mask is a piece of it.
+# A detection that covers this much of two tracks has run them together; one that lies to this much
+# in a track's mask is a piece of it.
 SHARED_COVER = 0.4
 PIECE_COVER = 0.5
 VELOCITY_GAIN = 0.4
@@ -35,7 +37,8 @@ class TrackingSettings:
 
     confirm_evidence: float = setting(
         2.0,
-        "evidence that a track gathers before it is shown: a sure object has it at once, a doubtful one after three "
+        "evidence that a track gathers before it is shown: a sure object has it at once, a "
+        "doubtful one after three "
         "frames",
         minimum=0.0,
         maximum=20.0,
@@ -48,7 +51,8 @@ class TrackingSettings:
     )
     remember_frames: int = setting(
         10,
-        "frames after which an object that was hidden gets its id back where its motion would have taken it",
+        "frames after which an object that was hidden gets its id back where its motion would have "
+        "taken it",
         minimum=0,
         maximum=100,
     )
@@ -59,7 +63,8 @@ class _Track:
     """A followed object.
 
     Attributes:
-        seen: how it was last seen, with smoothed velocity; the centroid goes on with it while the object is missing.
+        seen: how it was last seen, with smoothed velocity; the centroid goes on with it while the
+            object is missing.
         evidence: gathered so far, -log(1 - score) per frame in which it was found.
         missing: frames since it was last found.
     """
@@ -79,7 +84,8 @@ def _propagated(
 ) -> None:
     """Ids of the previous frame at the place where flow says that each pixel came from.
 
-    0 outside the image, and where the surface is another one: flow that went astray must not carry a mask along.
+    0 outside the image, and where the surface is another one: flow that went astray must not carry
+    a mask along.
     """
     height, width = previous.shape
     for y in range(height):
@@ -147,7 +153,8 @@ class Tracker:
             interval_s: time since the previous frame, seconds.
 
         Returns:
-            Confirmed objects only, those included that were not found again but are held by propagation.
+            Confirmed objects only, those included that were not found again but are held by
+            propagation.
         """
         before = {
             key: _moved_on(track, ego_motion, interval_s) for key, track in self._tracks.items()
@@ -171,7 +178,8 @@ class Tracker:
             if len(together) > 1:
                 members = [ids[row - 1] for row in together]
                 new_map[mask] = _nearest_ids(carried, members, mask)
-                # What was measured of both at once is true of neither: they keep what was known of them.
+                # What was measured of both at once is true of neither: they keep what was known of
+                # them.
                 tracks.update({key: replace(before[key], missing=0) for key in members})
             elif owner[column]:
                 key = ids[owner[column] - 1]
@@ -226,7 +234,10 @@ def _evidence(item: MovingObject) -> float:
 
 
 def _moved_on(track: _Track, ego_motion: RigidTransform, interval_s: float) -> _Track:
-    """The track one frame later if nothing is seen of it: dead reckoning in the new camera's frame."""
+    """The track one frame later if nothing is seen of it.
+
+    Dead reckoning in the new camera's frame.
+    """
     velocity = ego_motion.rotation @ track.seen.velocity_mps
     centroid = ego_motion.apply(track.seen.centroid_m) + velocity * interval_s
     seen = replace(track.seen, centroid_m=centroid, velocity_mps=velocity)
@@ -246,7 +257,8 @@ def _recognised(hidden: dict[int, _Track], item: MovingObject) -> int:
     for key, track in sorted(hidden.items()):
         away = np.abs(track.seen.centroid_m - item.centroid_m)
         depth = item.centroid_m[2]
-        # Depth from stereo is much less sure than direction; of a half hidden object the centroid is off by its size.
+        # Depth from stereo is much less sure than direction; of a half hidden object the centroid
+        # is off by its size.
         distance = max(away[0] / (2.0 + 0.05 * depth), away[2] / (2.0 + 0.2 * depth))
         turned = np.hypot(*((track.seen.velocity_mps - item.velocity_mps)[[0, 2]] * (1.0, 0.5)))
         if turned < 2.0 + 0.5 * max(track.seen.speed_mps, item.speed_mps) and distance < least:
@@ -255,7 +267,10 @@ def _recognised(hidden: dict[int, _Track], item: MovingObject) -> int:
 
 
 def _assign(table: NDArray[np.int64]) -> list[int]:
-    """Row (track) of each column (detection), 0 = none: best total IoU, then pieces go to the track they lie in."""
+    """Row (track) of each column (detection), 0 = none.
+
+    Best total IoU, then pieces go to the track they lie in.
+    """
     owner = [0] * table.shape[1]
     inter = table[1:, 1:]
     union = table[1:].sum(1)[:, None] + table[:, 1:].sum(0)[None] - inter
@@ -301,7 +316,10 @@ def _measured(tracks: dict[int, _Track], new_map: IdMap) -> dict[int, _Track]:
 
 
 def _nearest_ids(carried: IdMap, ids: list[int], mask: NDArray[np.bool_]) -> IdMap:
-    """Ids for the pixels of `mask`: that of the nearest pixel which one of the tracks `ids` claims."""
+    """Ids for the pixels of `mask`.
+
+    That of the nearest pixel which one of the tracks `ids` claims.
+    """
     distances = [
         cv2.distanceTransform((carried != track_id).astype(np.uint8), cv2.DIST_L2, 3)[mask]
         for track_id in ids
