@@ -7,6 +7,7 @@ Ego-motion and both segmenters read it; nothing later looks at raw flow or dispa
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numba as nb
@@ -152,13 +153,18 @@ def _gather(
                 next_disparity[i, j] = next_map[int(ty + 0.5), int(tx + 0.5)]
 
 
+def working_step(height: int, width: int) -> int:
+    """Of an image of this size each so-manieth pixel is worked on in either direction."""
+    return max(1, math.ceil(math.sqrt(height * width / FULL_GRID_PIXELS)))
+
+
 def measure_scene_flow(motion: StereoMotion, rig: StereoRig, stride: int = 0) -> SceneFlow:
     """Brings one pair's estimates onto a grid and checks them against each other.
 
     Args:
         motion: the estimates, at the rig's size.
         rig: calibration.
-        stride: grid step in pixels; 0 chooses 1, or 2 above `FULL_GRID_PIXELS`.
+        stride: grid step in pixels; 0 chooses by `working_step`.
 
     Raises:
         InputError: the estimates have another size than the rig.
@@ -166,7 +172,7 @@ def measure_scene_flow(motion: StereoMotion, rig: StereoRig, stride: int = 0) ->
     if motion.disparity.shape != rig.shape:
         raise InputError(f"estimates have size {motion.disparity.shape}, the rig has {rig.shape}")
     height, width = rig.shape
-    step = stride or (1 if height * width <= FULL_GRID_PIXELS else 2)
+    step = stride or working_step(height, width)
     h, w = (height + step - 1) // step, (width + step - 1) // step
     disparity = np.empty((h, w), np.float32)
     _checked(motion.disparity, motion.disparity_right, step, 1.5, disparity)
