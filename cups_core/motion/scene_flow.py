@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel, length
 from cups_core.errors import InputError
 from cups_core.rig import StereoRig
 
@@ -99,7 +99,7 @@ class SceneFlow:
         ) * self.stride
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@kernel
 def _bilinear(field: Map, x: float, y: float, channel: int) -> float:
     x0, y0 = int(x), int(y)
     x1, y1 = min(x0 + 1, field.shape[1] - 1), min(y0 + 1, field.shape[0] - 1)
@@ -109,7 +109,7 @@ def _bilinear(field: Map, x: float, y: float, channel: int) -> float:
     return float(top * (1 - b) + bottom * b)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _checked(left: Map, right: Map, stride: int, tolerance: float, out: Map) -> None:
     """The left disparities at every `stride`-th pixel that the right view confirms within `tolerance` pixels."""
     height, width = left.shape
@@ -126,7 +126,7 @@ def _checked(left: Map, right: Map, stride: int, tolerance: float, out: Map) -> 
             out[i, j] = value
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _gather(
     forward: Map,
     backward: Map,
@@ -147,7 +147,7 @@ def _gather(
             error[i, j] = UNVERIFIED
             next_disparity[i, j] = 0.0
             if tx >= 0 and ty >= 0 and tx <= width - 1 and ty <= height - 1:
-                error[i, j] = np.hypot(
+                error[i, j] = length(
                     u + _bilinear(backward, tx, ty, 0), v + _bilinear(backward, tx, ty, 1)
                 )
                 next_disparity[i, j] = next_map[int(ty + 0.5), int(tx + 0.5)]

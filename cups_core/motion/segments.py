@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel
 from cups_core.errors import InputError
 
 Box = tuple[int, int, int, int]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _measure(instances: NDArray[np.uint16], table: NDArray[np.int64]) -> None:
     """Area and bounds of every id, in one pass over the map.
 

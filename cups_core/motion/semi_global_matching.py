@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel
 from cups_core.errors import InputError
 from cups_core.motion.gray import GrayImage, gray_pair
 from cups_core.settings import setting
@@ -118,7 +118,7 @@ class SemiGlobalMatching:
         return np.ascontiguousarray(matcher.compute(*padded)[:, count:], np.int16)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def enlarge_disparity(
     found: NDArray[np.int16] | NDArray[np.float32], height: int, width: int, unit_px: float
 ) -> NDArray[np.float32]:

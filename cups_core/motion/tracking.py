@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import cv2
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from cups_core.compiled import kernel
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.segments import MotionSegments, MovingObject, areas_and_boxes
 from cups_core.settings import setting
@@ -74,7 +74,7 @@ class _Track:
     missing: int
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _propagated(
     previous: IdMap,
     previous_disparity: NDArray[np.float32],
@@ -99,7 +99,7 @@ def _propagated(
                 out[y, x] = previous[row, column]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _overlap(
     tracks: IdMap, found: IdMap, index_of_track: NDArray[np.int64], table: NDArray[np.int64]
 ) -> None:
