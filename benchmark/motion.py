@@ -1,9 +1,12 @@
-"""Scores the motion segmenter on bundles of flow and disparity, and on stereo images with its own estimators.
+"""Scores the motion segmenter on bundles of flow and disparity, or on the images themselves.
 
-python -m benchmark.motion --bundle FILE.npz --out ids.png        one bundle, id map as 16-bit PNG
-python -m benchmark.motion --bundle DIR --out DIR --json          all bundles of a folder, pooled
-scores python -m benchmark.motion --images BAG --bundle DIR --json       the same real frames from
-the images themselves
+    python -m benchmark.motion --bundle FILE.npz --out ids.png
+    python -m benchmark.motion --bundle DIR --out DIR --json
+    python -m benchmark.motion --images BAG --bundle DIR --json
+
+The first segments one bundle and writes its id map as a 16-bit PNG, the second pools the scores of
+all bundles of a folder, the third takes the same real frames from their stereo images, with the
+chain's own estimators.
 """
 
 from __future__ import annotations
