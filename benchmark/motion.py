@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 
 from cups_core.metrics.motion_masks import MaskCounts, MotionTruth, count_masks, total
-from cups_core.motion.dis_flow import DisFlow
+from cups_core.motion.dis_flow import DisFlow, DisFlowSettings
 from cups_core.motion.region_segmenter import RegionSegmenter
 from cups_core.motion.scene_flow import StereoMotion
-from cups_core.motion.semi_global_matching import SemiGlobalMatching
+from cups_core.motion.semi_global_matching import SemiGlobalMatching, SemiGlobalMatchingSettings
 from cups_core.rig import StereoRig
 
 # The bundles do not say it; their README does: ten frames per second.
@@ -104,7 +104,9 @@ def _images(bag: Path) -> dict[str, list[NDArray[np.uint8]]]:
 
 def _estimate(frames: dict[str, list[NDArray[np.uint8]]], index: int) -> StereoMotion:
     """Flow and disparity of frames `index` and the next one with the project's own estimators."""
-    flow, stereo = DisFlow(), SemiGlobalMatching()
+    # The offline settings: nothing here has to hold a rate.
+    flow = DisFlow(DisFlowSettings(search_iterations=12, refinement_iterations=2))
+    stereo = SemiGlobalMatching(SemiGlobalMatchingSettings(downscale=1))
     left, right = frames["left"], frames["right"]
     return StereoMotion(
         flow.flow(left[index], left[index + 1]),
