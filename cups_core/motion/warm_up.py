@@ -13,11 +13,12 @@ from cups_core.frames import NANOSECONDS_PER_SECOND, StereoFrame
 from cups_core.motion.online import OnlineMotion
 from cups_core.rig import StereoRig
 
-WIDTH, HEIGHT = 320, 192
+# Just large enough to be worked on at half its size, as the pictures of a vehicle are.
+WIDTH, HEIGHT = 704, 448
 FRAMES = 4
-BACKGROUND_PX, OBJECT_PX = 6, 20
-STEP_PX = 8
-OBJECT = (slice(60, 150), 60, 100)
+BACKGROUND_PX, OBJECT_PX = 12, 40
+STEP_PX = 16
+OBJECT = (slice(140, 340), 140, 220)
 
 
 def warm_up(motion: OnlineMotion) -> None:
