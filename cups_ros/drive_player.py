@@ -58,7 +58,7 @@ class PlayerSettings:
     )
     wait_s: float = setting(
         20.0,
-        "wait that long for somebody to listen to the left images",
+        "wait that long for somebody to listen to each of the topics",
         minimum=0.0,
         maximum=3600.0,
     )
@@ -136,7 +136,7 @@ class DrivePlayer(Node):
         Raises:
             BagError: the drive is damaged; what came before has been played.
         """
-        if not self._wait_for_listener(interrupted):
+        if not self._wait_for_listeners(interrupted):
             return
         try:
             start = self._play_once(time.monotonic(), interrupted)
@@ -147,14 +147,19 @@ class DrivePlayer(Node):
         finally:
             self._report()
 
-    def _wait_for_listener(self, interrupted: Event) -> bool:
+    def _wait_for_listeners(self, interrupted: Event) -> bool:
+        # Each topic by itself: somebody who only looks at the left images may come before the node
+        # that needs them all.
         deadline = time.monotonic() + self.settings.wait_s
-        images = self._channels[Channel.LEFT_IMAGE]
-        while not images.get_subscription_count() and not interrupted.is_set():
+        while lonely := [
+            item.topic_name for item in self._channels.values() if not item.get_subscription_count()
+        ]:
+            if interrupted.is_set():
+                break
             if time.monotonic() >= deadline:
                 if self.settings.wait_s > 0:
                     self.get_logger().warning(
-                        f"{images.topic_name}: nobody listens after {self.settings.wait_s:g} s, "
+                        f"{', '.join(lonely)}: nobody listens after {self.settings.wait_s:g} s, "
                         "playing all the same"
                     )
                 break
