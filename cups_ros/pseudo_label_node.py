@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from cups_core.drawing import overlay_segments
 from cups_core.errors import CupsError
 from cups_core.frames import StereoFrame
 from cups_core.motion.online import OnlineMotion, OnlineResult, OnlineSettings
+from cups_core.motion.stream_estimator import Estimates
 from cups_core.motion.warm_up import warm_up
 from cups_core.settings import setting
 from cups_ros.diagnostics import FrameStatistics, diagnostics_message
@@ -85,6 +87,7 @@ class PseudoLabelNode(LifecycleNode):
         self._statistics = FrameStatistics()
         self._input: StereoInput | None = None
         self._worker: LatestWorker[tuple[StereoMessages, float]] | None = None
+        self._judging: Future[None] | None = None
         self._timers: list[Any] = []
         self._silence = ""
 
@@ -118,6 +121,8 @@ class PseudoLabelNode(LifecycleNode):
             result = super().on_activate(state)
             self._motion.reset()
             self._statistics = FrameStatistics()
+            self._judge = ThreadPoolExecutor(1, thread_name_prefix="judging")
+            self._judging = None
             self._worker = worker = LatestWorker("pseudo labels", self._label)
             self._input = StereoInput(
                 self,
@@ -173,20 +178,38 @@ class PseudoLabelNode(LifecycleNode):
                     f"the frame in progress does not end within {STOP_TIMEOUT_S:g} s"
                 )
             self._worker = None
+            self._judge.shutdown()
 
     def _label(self, item: tuple[StereoMessages, float]) -> None:
-        """One frame, in the worker's thread."""
+        """One frame, in the worker's thread: measure it while the one before is still judged."""
         messages, arrived = item
         started = time.monotonic()
         try:
-            frame = messages.frame()
-            result = self._motion.process(frame)
+            estimates = self._motion.estimate(messages.frame())
         except (CupsError, cv2.error) as error:
-            self._statistics.frame_failed(error)
-            self.get_logger().warning(f"frame skipped: {error}", throttle_duration_sec=SILENCE_S)
+            self._skip(error)
             return
-        self._publish(messages.left.header, frame, result, time.monotonic() - started)
+        # Frames are judged in order, and an error of the one before surfaces here.
+        if self._judging is not None:
+            self._judging.result()
+        self._judging = self._judge.submit(self._finish, messages, estimates, arrived, started)
+
+    def _finish(
+        self, messages: StereoMessages, estimates: Estimates, arrived: float, started: float
+    ) -> None:
+        """The rest of one frame, in the judging thread."""
+        try:
+            result = self._motion.judge(estimates)
+        except (CupsError, cv2.error) as error:
+            self._skip(error)
+            return
+        seconds = time.monotonic() - started
+        self._publish(messages.left.header, estimates.frame, result, seconds)
         self._statistics.frame_done(arrived, started, result.note)
+
+    def _skip(self, error: Exception) -> None:
+        self._statistics.frame_failed(error)
+        self.get_logger().warning(f"frame skipped: {error}", throttle_duration_sec=SILENCE_S)
 
     def _publish(
         self, header: Header, frame: StereoFrame, result: OnlineResult, processing_s: float

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel
 from cups_core.errors import InputError
 
 # Single precision throughout: the maps are, and the kernels run twice as fast.
@@ -78,7 +78,7 @@ def _check(name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> No
         )
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _flow_there_and_back(
     forward: NDArray[np.float32], backward: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -110,7 +110,7 @@ def _flow_there_and_back(
     return error, agrees
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _disparity_there_and_back(
     there: NDArray[np.float32], back: NDArray[np.float32], towards: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.rig import StereoRig
 
@@ -81,7 +81,7 @@ def _batched_fit(
     return rotation, mean_t - np.einsum("bij,bj->bi", rotation, mean_s)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _residual(
     camera: Floats, R: Floats, t: Floats, point: Floats, target: Floats, out: Floats, moved: Floats
 ) -> None:
@@ -96,7 +96,7 @@ def _residual(
     out[2] = target[2] - camera[4] / z
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _truncated_costs(
     camera: Floats,
     rotations: Floats,
@@ -120,7 +120,7 @@ def _truncated_costs(
     return costs / len(points)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _normal_equations(
     camera: Floats,
     R: Floats,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel, length
 from cups_core.motion.scene_flow import Map, Mask, SceneFlow
 from cups_core.motion.static_evidence import StaticEvidence
 
@@ -33,7 +33,7 @@ class ObjectMotion:
     explained: NDArray[np.float64]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _accumulate(
     region: NDArray[np.int64],
     disparity: Map,
@@ -73,8 +73,8 @@ def _accumulate(
                 w = 1.0 / (s * s)
                 if evidence[i, j] > 0.5:
                     share = min(np.sqrt(w), 5.0)
-                    lengths[r, 0] += share * np.hypot(u, v)
-                    lengths[r, 1] += share * np.hypot(left_u, left_v)
+                    lengths[r, 0] += share * length(u, v)
+                    lengths[r, 1] += share * length(left_u, left_v)
             wd, e = 0.0, float(found[i, j])
             if abs(e) < LARGEST_DISPARITY_RESIDUAL:
                 wd = 1.0 / (2.0 * disparity_sigma * disparity_sigma)

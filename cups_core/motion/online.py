@@ -1,4 +1,4 @@
-"""The online chain: a stream of stereo frames in, moving objects out, one result per frame.
+"""The online chain: a stream of stereo frames in, moving objects with track ids out.
 
 The vehicle node and the fast offline recipe both run it. The newest frame is the one that is
 labelled: its motion is measured against the frame before it, so a result is never older than the
@@ -7,39 +7,25 @@ picture that caused it.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cups_core.frames import NANOSECONDS_PER_SECOND, StereoFrame
-from cups_core.motion.dis_flow import DisFlow
+from cups_core.frames import StereoFrame
 from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
 from cups_core.motion.region_segmenter import RegionSegmenter, RegionSettings
 from cups_core.motion.rigid_transform import RigidTransform
-from cups_core.motion.scene_flow import StereoMotion
-from cups_core.motion.segments import MotionSegments
-from cups_core.motion.semi_global_matching import SemiGlobalMatching
-from cups_core.motion.static_flow import predict_static_flow
+from cups_core.motion.scene_flow import working_step
+from cups_core.motion.segments import MotionSegments, areas_and_boxes, enlarged
+from cups_core.motion.semi_global_matching import enlarge_disparity
+from cups_core.motion.stream_estimator import Estimates, EstimationSettings, StreamEstimator
 from cups_core.motion.tracking import Tracker, TrackingSettings
-from cups_core.rig import StereoRig
-from cups_core.settings import setting
-
-# Below this mean flow the search needs no start, and a wrong one only disturbs it.
-LEAST_EXPECTED_FLOW_PX = 1.0
 
 
 @dataclass(frozen=True)
-class OnlineSettings(RegionSettings, TrackingSettings):
+class OnlineSettings(RegionSettings, TrackingSettings, EstimationSettings):
     """Every knob of the online chain."""
-
-    maximum_gap_s: float = setting(
-        0.5,
-        "largest time between two frames that are compared, seconds",
-        minimum=0.01,
-        maximum=10.0,
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +49,11 @@ class OnlineResult:
 
 
 class OnlineMotion:
-    """Labels each frame of a stereo stream with what moves in it.
-
-    Frames must come in order of time.
+    """Labels each frame of a stereo stream with what moves in it; frames must come in order of time.
 
     A gap, a step back in time or another image size starts it afresh and is said in the result's
-    note.
+    note. `process` does all for one frame; who has two threads may instead `estimate` one frame while
+    the one before is judged, as long as both see the frames in the same order.
     """
 
     def __init__(
@@ -78,81 +63,55 @@ class OnlineMotion:
         disparity: DisparityEstimator | None = None,
     ) -> None:
         """Uses DIS flow and semi-global matching unless other estimators are given."""
-        self._settings = settings
-        self._flow = flow or DisFlow()
-        self._disparity = disparity or SemiGlobalMatching()
+        self._estimator = StreamEstimator(settings, flow, disparity)
         self._segmenter = RegionSegmenter(settings)
         self._tracker = Tracker(settings)
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="estimator")
         self.reset()
 
     def reset(self) -> None:
         """Forgets the past: the next frame counts as the first."""
-        self._last: StereoFrame | None = None
-        self._last_disparities: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
-        self._last_ego: RigidTransform | None = None
+        self._estimator.reset()
         self._tracker.reset()
+        self._last_ego: RigidTransform | None = None
 
     def process(self, frame: StereoFrame) -> OnlineResult:
         """Moving objects of this frame, judged against the frame before."""
-        note = self._break(frame)
-        if note:
-            self.reset()
-        last, last_disparities = self._last, self._last_disparities
-        # Stereo matching and optical flow do not wait for each other.
-        matching = self._threads.submit(self._disparity.disparities, frame.left, frame.right)
-        if last is None or last_disparities is None:
-            self._last, self._last_disparities = frame, matching.result()
-            empty = MotionSegments(np.zeros(frame.rig.shape, np.uint16), ())
-            identity = RigidTransform.identity()
-            return OnlineResult(frame.stamp_ns, empty, self._last_disparities[0], identity, note)
-        start = self._expected_flow(frame.rig, last_disparities[0])
-        backward = self._flow.flow(frame.left, last.left, start[0])
-        forward = self._flow.flow(last.left, frame.left, start[1])
-        disparities = matching.result()
-        carried = self._tracker.propagate(backward, disparities[0])
-        interval_s = (frame.stamp_ns - last.stamp_ns) / NANOSECONDS_PER_SECOND
-        # Seen from the newest frame, the one before is "next": time runs backward, hence the
-        # negative interval.
+        return self.judge(self.estimate(frame))
+
+    def estimate(self, frame: StereoFrame) -> Estimates:
+        """What there is to measure of this frame; the first half of `process`."""
+        return self._estimator.estimate(frame, self._last_ego)
+
+    def judge(self, estimates: Estimates) -> OnlineResult:
+        """What moves in the frame that was measured; the second half of `process`."""
+        if estimates.motion is None:
+            self._tracker.reset()
+            self._last_ego = None
+            empty = MotionSegments(np.zeros(estimates.rig.shape, np.uint16), ())
+            return _at_image_size(estimates, empty, RigidTransform.identity(), estimates.note)
+        carried = self._tracker.propagate(estimates.motion.flow_forward, estimates.disparity)
+        # Seen from the newest frame, the one before is "next": time runs backward.
         found = self._segmenter.segment(
-            StereoMotion(backward, forward, *disparities, *last_disparities),
-            frame.rig,
-            -interval_s,
-            self._last_ego,
-            carried > 0,
+            estimates.motion, estimates.rig, -estimates.interval_s, self._last_ego, carried > 0
         )
-        self._last, self._last_disparities = frame, disparities
         self._last_ego = found.ego_motion.transform if found.ego_motion else None
         ego_motion = self._last_ego.inverse() if self._last_ego else RigidTransform.identity()
-        segments = self._tracker.update(found.segments, carried, ego_motion, interval_s)
-        return OnlineResult(frame.stamp_ns, segments, disparities[0], ego_motion, found.note)
+        segments = self._tracker.update(found.segments, carried, ego_motion, estimates.interval_s)
+        return _at_image_size(estimates, segments, ego_motion, found.note)
 
-    def _expected_flow(
-        self, rig: StereoRig, disparity: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | tuple[None, None]:
-        """Flow to and from the last frame if the camera goes on moving as it did.
 
-        None where it hardly moved.
-
-        The last disparity serves both directions: waiting for the new one would cost more time than
-        it brings.
-        """
-        if self._last_ego is None:
-            return None, None
-        start = predict_static_flow(disparity, rig, self._last_ego)
-        if np.abs(start).mean() < LEAST_EXPECTED_FLOW_PX:
-            return None, None
-        return start, predict_static_flow(disparity, rig, self._last_ego.inverse())
-
-    def _break(self, frame: StereoFrame) -> str:
-        """Why this frame cannot be compared with the one before; empty when it can."""
-        if self._last is None:
-            return "first frame: motion is known from the second one on"
-        gap_s = (frame.stamp_ns - self._last.stamp_ns) / NANOSECONDS_PER_SECOND
-        if gap_s <= 0:
-            return f"the clock went from {self._last.stamp_ns} ns to {frame.stamp_ns} ns: started afresh"
-        if gap_s > self._settings.maximum_gap_s:
-            return f"gap of {gap_s:.2f} s, more than maximum_gap_s = {self._settings.maximum_gap_s}: started afresh"
-        if frame.rig.shape != self._last.rig.shape:
-            return f"image size changed from {self._last.rig.shape} to {frame.rig.shape}: started afresh"
-        return ""
+def _at_image_size(
+    estimates: Estimates, segments: MotionSegments, ego_motion: RigidTransform, note: str
+) -> OnlineResult:
+    disparity = estimates.disparity
+    height, width = estimates.frame.rig.shape
+    if disparity.shape != (height, width):
+        disparity = enlarge_disparity(disparity, height, width, 1.0)
+        instances = enlarged(segments.instances, working_step(height, width), height, width)
+        measured = areas_and_boxes(instances)
+        objects = tuple(
+            replace(item, area_px=measured[item.id][0], box=measured[item.id][1])
+            for item in segments.objects
+        )
+        segments = MotionSegments(instances, objects)
+    return OnlineResult(estimates.frame.stamp_ns, segments, disparity, ego_motion, note)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel, length
 from cups_core.motion.scene_flow import Map, Mask
 from cups_core.motion.static_evidence import StaticEvidence
 
@@ -65,7 +65,7 @@ class RegionGraph:
     motion_agree: Floats
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def find_root(parent: NDArray[np.int64], index: int) -> int:
     """Root of `index` in a union-find forest, with path halving."""
     while parent[index] != index:
@@ -74,7 +74,7 @@ def find_root(parent: NDArray[np.int64], index: int) -> int:
     return index
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _patches(
     disparity: Map,
     residual: Map,
@@ -99,8 +99,8 @@ def _patches(
                 if abs(disparity[i, j] - disparity[k, m]) > max(0.7, 0.04 * nearer):
                     continue
                 if informative[i, j] and informative[k, m]:
-                    size = np.hypot(residual[i, j, 0], residual[i, j, 1])
-                    apart = np.hypot(
+                    size = length(residual[i, j, 0], residual[i, j, 1])
+                    apart = length(
                         residual[i, j, 0] - residual[k, m, 0], residual[i, j, 1] - residual[k, m, 1]
                     )
                     if apart > 0.3 * size + 4.0 * max(sigma[i, j], sigma[k, m]):
@@ -123,7 +123,7 @@ def _patches(
     return count
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _describe(
     labels: NDArray[np.int32],
     disparity: Map,
@@ -154,7 +154,7 @@ def _describe(
             row[8] += evidence[i, j]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _contacts(
     labels: NDArray[np.int32],
     disparity: Map,
@@ -194,11 +194,11 @@ def _contacts(
                 motion_agree = False
                 if motion_pair:
                     size = max(
-                        np.hypot(residual[i, j, 0], residual[i, j, 1]),
-                        np.hypot(residual[k, m, 0], residual[k, m, 1]),
+                        length(residual[i, j, 0], residual[i, j, 1]),
+                        length(residual[k, m, 0], residual[k, m, 1]),
                     )
                     noise = 3.0 * max(sigma[i, j], sigma[k, m])
-                    apart = np.hypot(
+                    apart = length(
                         residual[i, j, 0] - residual[k, m, 0], residual[i, j, 1] - residual[k, m, 1]
                     )
                     like *= max(

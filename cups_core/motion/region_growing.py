@@ -11,10 +11,10 @@ import heapq
 from dataclasses import dataclass
 
 import cv2
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel, length
 from cups_core.motion.region_graph import Floats, Integers, RegionGraph, find_root
 
 COUPLING = 3.0
@@ -27,7 +27,7 @@ SMALLEST_CORE = 12.0
 JOINING_ROUNDS = 4
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _spread(
     start: Integers, neighbour: Integers, coupling: Floats, moving: Floats, still: Floats
 ) -> Floats:
@@ -51,7 +51,7 @@ def _spread(
     return probability
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _cores(
     start: Integers,
     neighbour: Integers,
@@ -73,12 +73,10 @@ def _cores(
             if inside[p] and inside[q] and likeness[e] > CORE_LIKENESS:
                 if informative[p] > 0.5 and informative[q] > 0.5:
                     size = max(
-                        np.hypot(residual[p, 0], residual[p, 1]),
-                        np.hypot(residual[q, 0], residual[q, 1]),
+                        length(residual[p, 0], residual[p, 1]),
+                        length(residual[q, 0], residual[q, 1]),
                     )
-                    apart = np.hypot(
-                        residual[p, 0] - residual[q, 0], residual[p, 1] - residual[q, 1]
-                    )
+                    apart = length(residual[p, 0] - residual[q, 0], residual[p, 1] - residual[q, 1])
                     if apart > 0.4 * size + 1.5:
                         continue
                 a, b = find_root(parent, p), find_root(parent, q)
@@ -101,7 +99,7 @@ def _cores(
     return region
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _grow(
     start: Integers,
     neighbour: Integers,
@@ -286,22 +284,23 @@ def bleeding_regions(graph: RegionGraph, region: Integers, reach: int) -> NDArra
     regions = _describe(graph, region)
     count = len(regions.area)
     drop = np.zeros(count, np.bool_)
+    u, v = regions.residual.T
+    length = np.hypot(u, v)
+    apart = np.hypot(u[:, None] - u[None], v[:, None] - v[None])
+    # Rows are the nearer regions, columns those that may only repeat them.
+    repeats = apart <= 0.5 * np.maximum(length[:, None], length[None]) + 1.0
+    repeats &= regions.has_motion[:, None] & regions.has_motion[None]
+    repeats &= regions.area[None] <= regions.area[:, None]
+    repeats &= regions.disparity[None] <= 0.88 * regions.disparity[:, None]
+    repeats[0], repeats[:, 0] = False, False
+    if not repeats.any():
+        return drop
     number = region[graph.labels]
     square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    for near in range(1, count):
-        behind = [
-            far
-            for far in range(1, count)
-            if far != near
-            and not drop[far]
-            and regions.has_motion[near]
-            and regions.has_motion[far]
-            and regions.area[far] <= regions.area[near]
-            and regions.disparity[far] <= 0.88 * regions.disparity[near]
-            and _alike(regions.residual[near], regions.residual[far], 0.5, 1.0)
-        ]
-        if behind and not drop[near]:
-            close = cv2.dilate((number == near).astype(np.uint8), square)
-            for far in behind:
-                drop[far] = close[number == far].mean() > 0.6
+    for near in np.flatnonzero(repeats.any(1)):
+        if drop[near]:
+            continue
+        close = cv2.dilate((number == near).astype(np.uint8), square) > 0
+        covered = np.bincount(number[close], minlength=count)
+        drop |= repeats[near] & (covered > 0.6 * regions.area)
     return drop

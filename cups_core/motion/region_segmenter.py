@@ -22,7 +22,7 @@ from cups_core.motion.region_graph import build_region_graph
 from cups_core.motion.region_growing import bleeding_regions, grow_regions
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import SceneFlow, StereoMotion, measure_scene_flow
-from cups_core.motion.segments import MotionSegments, MovingObject
+from cups_core.motion.segments import MotionSegments, MovingObject, areas_and_boxes, enlarged
 from cups_core.motion.static_evidence import StaticEvidence, weigh_static_hypothesis
 from cups_core.rig import StereoRig
 from cups_core.settings import setting
@@ -235,12 +235,10 @@ def _segments(
     grid = np.zeros(region.shape, np.uint16)
     for index, (number, _, _) in enumerate(found, start=1):
         grid[complete_shape(region, number, weighed) & (grid == 0)] = index
-    instances = np.repeat(np.repeat(grid, scene.stride, 0), scene.stride, 1)[:height, :width]
-    instances = np.ascontiguousarray(instances)
-    objects = []
-    for index, (number, score, centroid) in enumerate(found, start=1):
-        rows, columns = np.nonzero(instances == index)
-        left, top = int(columns.min()), int(rows.min())
-        box = (left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
-        objects.append(MovingObject(index, score, len(rows), box, centroid, velocity[number]))
-    return MotionSegments(instances, tuple(objects))
+    instances = enlarged(grid, scene.stride, height, width)
+    measured = areas_and_boxes(instances)
+    objects = tuple(
+        MovingObject(index, score, *measured[index], centroid, velocity[number])
+        for index, (number, score, centroid) in enumerate(found, start=1)
+    )
+    return MotionSegments(instances, objects)

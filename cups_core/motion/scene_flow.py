@@ -7,12 +7,13 @@ Ego-motion and both segmenters read it; nothing later looks at raw flow or dispa
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel, length
 from cups_core.errors import InputError
 from cups_core.rig import StereoRig
 
@@ -98,7 +99,7 @@ class SceneFlow:
         ) * self.stride
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@kernel
 def _bilinear(field: Map, x: float, y: float, channel: int) -> float:
     x0, y0 = int(x), int(y)
     x1, y1 = min(x0 + 1, field.shape[1] - 1), min(y0 + 1, field.shape[0] - 1)
@@ -108,7 +109,7 @@ def _bilinear(field: Map, x: float, y: float, channel: int) -> float:
     return float(top * (1 - b) + bottom * b)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _checked(left: Map, right: Map, stride: int, tolerance: float, out: Map) -> None:
     """The left disparities at every `stride`-th pixel that the right view confirms within `tolerance` pixels."""
     height, width = left.shape
@@ -125,7 +126,7 @@ def _checked(left: Map, right: Map, stride: int, tolerance: float, out: Map) -> 
             out[i, j] = value
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _gather(
     forward: Map,
     backward: Map,
@@ -146,10 +147,15 @@ def _gather(
             error[i, j] = UNVERIFIED
             next_disparity[i, j] = 0.0
             if tx >= 0 and ty >= 0 and tx <= width - 1 and ty <= height - 1:
-                error[i, j] = np.hypot(
+                error[i, j] = length(
                     u + _bilinear(backward, tx, ty, 0), v + _bilinear(backward, tx, ty, 1)
                 )
                 next_disparity[i, j] = next_map[int(ty + 0.5), int(tx + 0.5)]
+
+
+def working_step(height: int, width: int) -> int:
+    """Of an image of this size each so-manieth pixel is worked on in either direction."""
+    return max(1, math.ceil(math.sqrt(height * width / FULL_GRID_PIXELS)))
 
 
 def measure_scene_flow(motion: StereoMotion, rig: StereoRig, stride: int = 0) -> SceneFlow:
@@ -158,7 +164,7 @@ def measure_scene_flow(motion: StereoMotion, rig: StereoRig, stride: int = 0) ->
     Args:
         motion: the estimates, at the rig's size.
         rig: calibration.
-        stride: grid step in pixels; 0 chooses 1, or 2 above `FULL_GRID_PIXELS`.
+        stride: grid step in pixels; 0 chooses by `working_step`.
 
     Raises:
         InputError: the estimates have another size than the rig.
@@ -166,7 +172,7 @@ def measure_scene_flow(motion: StereoMotion, rig: StereoRig, stride: int = 0) ->
     if motion.disparity.shape != rig.shape:
         raise InputError(f"estimates have size {motion.disparity.shape}, the rig has {rig.shape}")
     height, width = rig.shape
-    step = stride or (1 if height * width <= FULL_GRID_PIXELS else 2)
+    step = stride or working_step(height, width)
     h, w = (height + step - 1) // step, (width + step - 1) // step
     disparity = np.empty((h, w), np.float32)
     _checked(motion.disparity, motion.disparity_right, step, 1.5, disparity)

@@ -4,12 +4,58 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel
 from cups_core.errors import InputError
 
 Box = tuple[int, int, int, int]
+
+
+@kernel
+def _measure(instances: NDArray[np.uint16], table: NDArray[np.int64]) -> None:
+    """Area and bounds of every id, in one pass over the map.
+
+    Args:
+        instances: uint16 (H, W).
+        table: int64 (largest id + 1, 5), zeros; becomes area, left, top, right and bottom (inclusive) of each id.
+    """
+    for y in range(instances.shape[0]):
+        for x in range(instances.shape[1]):
+            row = table[instances[y, x]]
+            if row[0] == 0:
+                row[1], row[2], row[3] = x, y, x
+            row[0] += 1
+            row[1] = min(row[1], x)
+            row[3] = max(row[3], x)
+            row[4] = y
+
+
+def areas_and_boxes(instances: NDArray[np.uint16]) -> dict[int, tuple[int, Box]]:
+    """Area in pixels and box of each object in an instance map, by id, ascending."""
+    table = np.zeros((int(instances.max(initial=0)) + 1, 5), np.int64)
+    _measure(instances, table)
+    return {
+        number: (
+            int(area),
+            (int(left), int(top), int(right - left) + 1, int(bottom - top) + 1),
+        )
+        for number, (area, left, top, right, bottom) in enumerate(table)
+        if number > 0 and area > 0
+    }
+
+
+def enlarged(
+    instances: NDArray[np.uint16], factor: int, height: int, width: int
+) -> NDArray[np.uint16]:
+    """The map with each pixel repeated `factor` times in both directions, cut to (height, width)."""
+    if factor == 1:
+        return instances
+    size = (instances.shape[1] * factor, instances.shape[0] * factor)
+    large = cv2.resize(instances, size, interpolation=cv2.INTER_NEAREST)
+    return np.ascontiguousarray(large[:height, :width])
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +109,7 @@ class MotionSegments:
                 "instance map: expected uint16 (H, W), "
                 f"found {self.instances.dtype} {self.instances.shape}"
             )
-        present = np.flatnonzero(np.bincount(self.instances.ravel()))
+        present = list(areas_and_boxes(self.instances))
         listed = [item.id for item in self.objects]
-        if [int(i) for i in present if i > 0] != listed:
-            raise InputError(
-                f"instance map holds ids {present[present > 0].tolist()}, the table lists {listed}"
-            )
+        if present != listed:
+            raise InputError(f"instance map holds ids {present}, the table lists {listed}")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel
 from cups_core.errors import InputError
 from cups_core.motion.gray import GrayImage, gray_pair
 from cups_core.settings import setting
@@ -26,7 +26,7 @@ _GRADIENT_CAP = 31
 _LOCAL_MEAN_PX = 15
 _SPECKLE_STEP_PX = 1
 # Neighbours further apart than this lie on two surfaces, and what is between them on neither.
-_SAME_SURFACE = 3 * STEPS_PER_PIXEL // 2
+SAME_SURFACE_PX = 1.5
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ class SemiGlobalMatching:
         seen_left = self._left_view(small_left, small_right)
         seen_right = self._left_view(cv2.flip(small_right, 1), cv2.flip(small_left, 1))
         shape = images[0].shape
-        return _at_full_size(seen_left, *shape), _at_full_size(cv2.flip(seen_right, 1), *shape)
+        views = seen_left, cv2.flip(seen_right, 1)
+        first, second = (enlarge_disparity(view, *shape, 1.0 / STEPS_PER_PIXEL) for view in views)
+        return first, second
 
     def _prepared(self, image: GrayImage) -> GrayImage:
         factor = self.settings.downscale
@@ -116,12 +118,25 @@ class SemiGlobalMatching:
         return np.ascontiguousarray(matcher.compute(*padded)[:, count:], np.int16)
 
 
-@numba.njit(cache=True, nogil=True)
-def _at_full_size(found: NDArray[np.int16], height: int, width: int) -> NDArray[np.float32]:
-    """Pixels at full size: interpolated within a surface, the nearest value across an edge."""
+@kernel
+def enlarge_disparity(
+    found: NDArray[np.int16] | NDArray[np.float32], height: int, width: int, unit_px: float
+) -> NDArray[np.float32]:
+    """A disparity map at a larger size, interpolated within a surface, the nearest value across edges.
+
+    Args:
+        found: (h, w), in units of `unit_px` pixels of its own size, not positive = unknown.
+        height: rows of the result.
+        width: columns of the result.
+        unit_px: pixels per unit.
+
+    Returns:
+        float32 (height, width), pixels of the larger size, 0 = unknown.
+    """
     rows, columns = found.shape
     step_y, step_x = rows / height, columns / width
-    to_pixels = np.float32(width / (columns * STEPS_PER_PIXEL))
+    to_pixels = np.float32(width / columns * unit_px)
+    same_surface = SAME_SURFACE_PX / unit_px
     left = np.empty(width, np.int64)
     share = np.empty(width, np.float32)
     for x in range(width):
@@ -139,7 +154,7 @@ def _at_full_size(found: NDArray[np.int16], height: int, width: int) -> NDArray[
             i, a = left[x], share[x]
             d00, d01, d10, d11 = upper[i], upper[i + 1], lower[i], lower[i + 1]
             low, high = min(min(d00, d01), min(d10, d11)), max(max(d00, d01), max(d10, d11))
-            if low > 0 and high - low <= _SAME_SURFACE:
+            if low > 0 and high - low <= same_surface:
                 value = (1 - b) * ((1 - a) * d00 + a * d01) + b * ((1 - a) * d10 + a * d11)
             else:
                 value = np.float32(max(nearest[i] if a < 0.5 else nearest[i + 1], 0))

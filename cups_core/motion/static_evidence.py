@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel, length
 from cups_core.motion.ground_plane import GroundPlane
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import Map, Mask, SceneFlow
@@ -102,7 +102,7 @@ def _flow_noise(residual: Map, static_flow: Map, reliable: Mask) -> NDArray[np.f
     return sigmas[nearest].astype(np.float32)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _weigh(
     disparity: Map,
     spread: Map,
@@ -135,8 +135,8 @@ def _weigh(
                 informative[i, j] = False
                 continue
             index = 0
-            length = np.hypot(static_flow[i, j, 0], static_flow[i, j, 1])
-            while index < len(bins) and length >= bins[index]:
+            speed = length(static_flow[i, j, 0], static_flow[i, j, 1])
+            while index < len(bins) and speed >= bins[index]:
                 index += 1
             error = min(flow_error[i, j], np.float32(1e3))
             inconsistency = max(0.0, error * error - floor * floor)
@@ -151,7 +151,7 @@ def _weigh(
             if ground[i, j] or d < FURTHEST_DISPARITY_PX:
                 evidence[i, j] = -1.0
                 continue
-            size = np.hypot(residual[i, j, 0], residual[i, j, 1])
+            size = length(residual[i, j, 0], residual[i, j, 1])
             heard = informative[i, j]
             if heard and size > 3.0 * sigma[i, j]:
                 heard = not _bled(
@@ -183,7 +183,7 @@ def _weigh(
             evidence[i, j] = min(odds, STRONGEST_EVIDENCE)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _bled(
     disparity: Map,
     residual: Map,
@@ -203,7 +203,7 @@ def _bled(
     """
     height, width = disparity.shape
     d, u, v = disparity[i, j], residual[i, j, 0], residual[i, j, 1]
-    like_static = max(2.0 * sigma[i, j], 0.2 * np.hypot(u, v))
+    like_static = max(2.0 * sigma[i, j], 0.2 * length(u, v))
     near_i, near_j, near = i, j, d
     repeated = 0
     # Even rows and columns only: a quarter of the work, and the road is known just there.
@@ -216,15 +216,15 @@ def _bled(
                 left_u = static_flow[i, j, 0] + u - static_flow[k, m, 0]
                 left_v = static_flow[i, j, 1] + v - static_flow[k, m, 1]
                 if abs(left_u) < like_static and abs(left_v) < like_static:
-                    stands = np.hypot(residual[k, m, 0], residual[k, m, 1]) < 3.0 * sigma[k, m]
-                    repeated += stands and np.hypot(left_u, left_v) < like_static
+                    stands = length(residual[k, m, 0], residual[k, m, 1]) < 3.0 * sigma[k, m]
+                    repeated += stands and length(left_u, left_v) < like_static
     if repeated >= REPEATED:
         return True
     if near - d < max(1.5, 0.12 * near) or ground[near_i, near_j]:
         return False
     other_u, other_v = residual[near_i, near_j, 0], residual[near_i, near_j, 1]
-    difference = np.hypot(u - other_u, v - other_v)
-    return bool(difference < 0.4 * np.hypot(other_u, other_v) + 3.0 * sigma[i, j])
+    difference = length(u - other_u, v - other_v)
+    return bool(difference < 0.4 * length(other_u, other_v) + 3.0 * sigma[i, j])
 
 
 def weigh_static_hypothesis(

@@ -9,10 +9,10 @@ find from this start is the change of the camera's motion and what moves by itse
 from __future__ import annotations
 
 import cv2
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.rig import StereoRig
 
@@ -22,7 +22,7 @@ STEP = 4
 UNKNOWN_DISPARITY_PX = 0.5
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _predict(
     disparity: NDArray[np.float32],
     camera: NDArray[np.float64],

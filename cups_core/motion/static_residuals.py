@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel, length
 from cups_core.motion.ground_plane import GroundPlane
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import UNVERIFIED, Map, Mask, SceneFlow
@@ -54,7 +54,7 @@ class StaticResiduals:
     agrees: Mask
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _filled(disparity: Map, filled: Map, spread: Map) -> None:
     """Fills gaps along rows with the smaller (farther) neighbour.
 
@@ -82,7 +82,7 @@ def _filled(disparity: Map, filled: Map, spread: Map) -> None:
                 spread[i, j] = 0.5 + 0.5 * abs(before - last)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _found_disparity(next_map: Map, x: int, y: int, radius: int, predicted: float) -> float:
     """Deviation from `predicted` of the disparity around a pixel at t+1; NaN where there is none.
 
@@ -111,7 +111,7 @@ def _found_disparity(next_map: Map, x: int, y: int, radius: int, predicted: floa
     return best
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _test_static(
     disparity: Map,
     known: Mask,
@@ -158,7 +158,7 @@ def _test_static(
             residual[i, j, 1] = y + flow[i, j, 1] - v
             if not known[i, j]:
                 continue
-            radius = 2 + int(0.06 * np.hypot(u - x, v - y))
+            radius = 2 + int(0.06 * length(u - x, v - y))
             column, row = int(u + 0.5), int(v + 0.5)
             if radius <= column < width - radius and radius <= row < height - radius:
                 found[i, j] = _found_disparity(next_map, column, row, radius, predicted)
@@ -174,12 +174,12 @@ def _test_static(
                 aside, down = (u - cx) / fx, (v - cy) / fy
                 believable[i, j] = (
                     abs(z1 - qz) <= reach_m + doubt
-                    and np.hypot(x1 - qx, y1 - qy) <= reach_m + doubt * np.hypot(aside, down)
+                    and length(x1 - qx, y1 - qy) <= reach_m + doubt * length(aside, down)
                     and abs(y1 - qy) <= 0.1 + 0.15 * reach_m + doubt * abs(down)
                 )
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _averaged(
     residual: Map,
     found: Map,

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import cv2
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from cups_core.compiled import kernel
 from cups_core.motion.rigid_transform import RigidTransform
-from cups_core.motion.segments import MotionSegments, MovingObject
+from cups_core.motion.segments import MotionSegments, MovingObject, areas_and_boxes
 from cups_core.settings import setting
 
 LARGEST_ID = 65535
@@ -74,7 +74,7 @@ class _Track:
     missing: int
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _propagated(
     previous: IdMap,
     previous_disparity: NDArray[np.float32],
@@ -99,7 +99,7 @@ def _propagated(
                 out[y, x] = previous[row, column]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _overlap(
     tracks: IdMap, found: IdMap, index_of_track: NDArray[np.int64], table: NDArray[np.int64]
 ) -> None:
@@ -212,7 +212,7 @@ class Tracker:
             if track.missing <= self._settings.remember_frames
         }
         self._tracks, self._map = _measured(tracks, new_map), new_map
-        return self._shown()
+        return self._shown(new_map)
 
     def _next_id(self) -> int:
         self._last_id = self._last_id % LARGEST_ID + 1
@@ -221,12 +221,11 @@ class Tracker:
     def _is_confirmed(self, track: _Track) -> bool:
         return track.evidence >= self._settings.confirm_evidence
 
-    def _shown(self) -> MotionSegments:
-        assert self._map is not None
+    def _shown(self, new_map: IdMap) -> MotionSegments:
         shown = {key: track for key, track in self._tracks.items() if self._is_confirmed(track)}
         visible = np.zeros(LARGEST_ID + 1, np.uint16)
         visible[list(shown)] = list(shown)
-        return MotionSegments(visible[self._map], tuple(shown[key].seen for key in sorted(shown)))
+        return MotionSegments(visible[new_map], tuple(shown[key].seen for key in sorted(shown)))
 
 
 def _evidence(item: MovingObject) -> float:
@@ -303,15 +302,10 @@ def _run_together(
 
 def _measured(tracks: dict[int, _Track], new_map: IdMap) -> dict[int, _Track]:
     """Tracks with area and box of their masks; those without a pixel are given up."""
-    areas = np.bincount(new_map.ravel(), minlength=LARGEST_ID + 1)
     result = {}
-    for key, track in tracks.items():
-        if areas[key]:
-            rows, columns = np.nonzero(new_map == key)
-            left, top = int(columns.min()), int(rows.min())
-            box = (left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
-            seen = replace(track.seen, id=key, area_px=len(rows), box=box)
-            result[key] = replace(track, seen=seen)
+    for key, (area, box) in areas_and_boxes(new_map).items():
+        seen = replace(tracks[key].seen, id=key, area_px=area, box=box)
+        result[key] = replace(tracks[key], seen=seen)
     return result
 
 
