@@ -1,9 +1,12 @@
-"""Scores the motion segmenter on bundles of flow and disparity, and on stereo images with its own estimators.
+"""Scores the motion segmenter on bundles of flow and disparity, or on the images themselves.
 
-python -m benchmark.motion --bundle FILE.npz --out ids.png        one bundle, id map as 16-bit PNG
-python -m benchmark.motion --bundle DIR --out DIR --json          all bundles of a folder, pooled
-scores python -m benchmark.motion --images BAG --bundle DIR --json       the same real frames from
-the images themselves
+    python -m benchmark.motion --bundle FILE.npz --out ids.png
+    python -m benchmark.motion --bundle DIR --out DIR --json
+    python -m benchmark.motion --images BAG --bundle DIR --json
+
+The first segments one bundle and writes its id map as a 16-bit PNG, the second pools the scores of
+all bundles of a folder, the third takes the same real frames from their stereo images, with the
+chain's own estimators.
 """
 
 from __future__ import annotations
@@ -25,10 +28,10 @@ from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 
 from cups_core.metrics.motion_masks import MaskCounts, MotionTruth, count_masks, total
-from cups_core.motion.dis_flow import DisFlow
+from cups_core.motion.dis_flow import DisFlow, DisFlowSettings
 from cups_core.motion.region_segmenter import RegionSegmenter
 from cups_core.motion.scene_flow import StereoMotion
-from cups_core.motion.semi_global_matching import SemiGlobalMatching
+from cups_core.motion.semi_global_matching import SemiGlobalMatching, SemiGlobalMatchingSettings
 from cups_core.rig import StereoRig
 
 # The bundles do not say it; their README does: ten frames per second.
@@ -101,7 +104,9 @@ def _images(bag: Path) -> dict[str, list[NDArray[np.uint8]]]:
 
 def _estimate(frames: dict[str, list[NDArray[np.uint8]]], index: int) -> StereoMotion:
     """Flow and disparity of frames `index` and the next one with the project's own estimators."""
-    flow, stereo = DisFlow(), SemiGlobalMatching()
+    # The offline settings: nothing here has to hold a rate.
+    flow = DisFlow(DisFlowSettings(search_iterations=12, refinement_iterations=2))
+    stereo = SemiGlobalMatching(SemiGlobalMatchingSettings(downscale=1))
     left, right = frames["left"], frames["right"]
     return StereoMotion(
         flow.flow(left[index], left[index + 1]),

@@ -1,4 +1,4 @@
-"""False masks and ego-motion on a drive past parked things, with given poses (KITTI odometry layout).
+"""False masks and ego-motion on a drive past parked things with given poses, KITTI odometry layout.
 
     python -m benchmark.parked ../shared/data/kitti_residential [--json]
 

@@ -20,6 +20,7 @@ from rclpy.lifecycle.node import TransitionCallbackReturn
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 from stereo_msgs.msg import DisparityImage
+from threadpoolctl import threadpool_limits
 from visualization_msgs.msg import MarkerArray
 
 from cups_core.drawing import overlay_segments
@@ -264,7 +265,11 @@ class PseudoLabelNode(LifecycleNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of `cups_pseudo_label`."""
-    return run(PseudoLabelNode, arguments)
+    # The chain has threads of its own. OpenCV's fight with them over the cores, and those of BLAS
+    # wait in a loop for matrices of six rows: together a third of the processor.
+    cv2.setNumThreads(1)
+    with threadpool_limits(1, "blas"):
+        return run(PseudoLabelNode, arguments)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class DisFlowSettings:
         1, "finest pyramid level searched; 0 is the full size", minimum=0, maximum=2
     )
     patch_stride: int = setting(
-        5, "distance between matched patches of 8 x 8, pixels", minimum=2, maximum=8
+        6, "distance between matched patches of 8 x 8, pixels", minimum=2, maximum=8
     )
     search_iterations: int = setting(8, "descent steps per patch and level", minimum=1, maximum=64)
     refinement_iterations: int = setting(

@@ -1,4 +1,4 @@
-"""Motion of the camera between two frames from flow and disparity, robust against everything that moves by itself.
+"""Motion of the camera between two frames from flow and disparity, robust against moving objects.
 
 The segmenters ask it what ego-motion explains; the online chain reports it.
 """
@@ -85,7 +85,7 @@ def _batched_fit(
 def _residual(
     camera: Floats, R: Floats, t: Floats, point: Floats, target: Floats, out: Floats, moved: Floats
 ) -> None:
-    """Measured minus predicted (x, y, disparity), pixels, of one point under a motion, and the moved point."""
+    """The moved point, and its measured minus predicted (x, y, disparity) in pixels."""
     for axis in range(3):
         moved[axis] = (
             R[axis, 0] * point[0] + R[axis, 1] * point[1] + R[axis, 2] * point[2] + t[axis]
@@ -130,7 +130,7 @@ def _normal_equations(
     scales: Floats,
     width: float,
 ) -> tuple[Floats, Floats]:
-    """Gauss-Newton system (6, 6), (6,) of a small twist after the motion, with Geman-McClure weights."""
+    """Gauss-Newton system (6, 6), (6,) of a twist after the motion, with Geman-McClure weights."""
     normal, right = np.zeros((6, 6)), np.zeros(6)
     jacobian = np.zeros((3, 6))
     out, q = np.empty(3), np.empty(3)
@@ -180,7 +180,7 @@ def _normal_equations(
 
 
 def _scales(rig: StereoRig, data: Correspondences, step: float) -> Floats:
-    """Expected deviation (N, 2) of position and disparity, pixels, for a camera that moved by about `step` metres.
+    """Expected deviation (N, 2) of position and disparity, pixels, after about `step` metres.
 
     The error of the disparity at t enters the predicted position through the parallax that the
     translation causes.

@@ -41,13 +41,17 @@ class GroundPlane:
     def disparity(
         self, columns: NDArray[np.float32], rows: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Disparity of the road, float32 (len(rows), len(columns)), pixels, not positive above the horizon."""
+        """Disparity of the road, pixels; zero or less above the horizon.
+
+        Returns:
+            float32 (len(rows), len(columns)).
+        """
         plane = self.slope_x * columns[None, :] + (self.slope_y * rows[:, None] + self.offset)
         return plane.astype(np.float32)
 
 
 def find_ground_plane(scene: SceneFlow) -> GroundPlane | None:
-    """The road plane in the lower half of the image, or None where no plausible plane carries enough points.
+    """The road plane in the lower half of the image; None where too few points lie on any.
 
     RANSAC over planes that a road can be (camera 0.4 to 4 m above it, little roll), then least
     squares. Points below a plane count against it: things stand on the road, nothing lies under it.

@@ -1,4 +1,4 @@
-"""Displacement of each region in space over the frame interval, from its residual flow and disparity.
+"""Displacement of each region in space between two frames, from its residual flow and disparity.
 
 The segmenter uses it to tell objects from noise, and to report velocities.
 """
@@ -52,7 +52,7 @@ def _accumulate(
     right: NDArray[np.float64],
     lengths: NDArray[np.float64],
 ) -> None:
-    """Normal equations of the displacement of each region, and residual lengths (before, after) under `motion`."""
+    """Normal equations of each region's displacement; residual lengths before, after `motion`."""
     fx, fy, cx, cy, fb = camera[0], camera[1], camera[2], camera[3], camera[4]
     for i in range(region.shape[0]):
         b = (i * stride - cy) / fy
@@ -99,7 +99,7 @@ def _accumulate(
 def fit_object_motion(
     scene: SceneFlow, weighed: StaticEvidence, region: NDArray[np.int64], regions: int
 ) -> ObjectMotion:
-    """Robust least squares of one translation per region (iteratively reweighted, Cauchy-like weights).
+    """One translation per region by iteratively reweighted least squares, Cauchy-like weights.
 
     A small displacement D of a point at depth Z moves its pixel by f/Z (D_xy - xy/f D_z) and its
     disparity by -d/Z D_z; both are linear in D.
@@ -118,10 +118,23 @@ def fit_object_motion(
         normal, right = np.zeros((regions + 1, 3, 3)), np.zeros((regions + 1, 3))
         lengths[:] = 0.0
         _accumulate(
-            region, weighed.disparity, weighed.known, weighed.residual, weighed.disparity_residual, weighed.sigma,
-            weighed.informative, weighed.evidence, weighed.disparity_sigma, scene.stride, camera, motion,
-            round_ > 0, normal, right, lengths,
-        )  # fmt: skip
+            region,
+            weighed.disparity,
+            weighed.known,
+            weighed.residual,
+            weighed.disparity_residual,
+            weighed.sigma,
+            weighed.informative,
+            weighed.evidence,
+            weighed.disparity_sigma,
+            scene.stride,
+            camera,
+            motion,
+            round_ > 0,
+            normal,
+            right,
+            lengths,
+        )
         if round_ == ROUNDS:
             break
         normal[:, 2, 0], normal[:, 2, 1] = normal[:, 0, 2], normal[:, 1, 2]

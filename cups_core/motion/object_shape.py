@@ -1,4 +1,4 @@
-"""Completes the mask of a moving object over its textureless interior, where neither flow nor depth was measured.
+"""Completes a moving object's mask over its textureless interior, where nothing was measured.
 
 The region segmenter calls it for each object before the masks leave the grid.
 """
@@ -59,7 +59,7 @@ def complete_shape(
     )
     filled = np.zeros(inside.shape, np.uint8)
     cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
-    complete = np.zeros_like(mask)
+    complete = np.zeros(mask.shape, np.bool_)
     # What the outline encloses altogether belongs to it even if a window shows the depth of what
     # lies behind.
     enclosed = (filled > 0) & ~taken

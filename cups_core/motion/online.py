@@ -49,11 +49,11 @@ class OnlineResult:
 
 
 class OnlineMotion:
-    """Labels each frame of a stereo stream with what moves in it; frames must come in order of time.
+    """Labels each frame of a stereo stream with what moves in it; frames come in order of time.
 
     A gap, a step back in time or another image size starts it afresh and is said in the result's
-    note. `process` does all for one frame; who has two threads may instead `estimate` one frame while
-    the one before is judged, as long as both see the frames in the same order.
+    note. `process` does all for one frame; who has two threads may instead `estimate` one frame
+    while the one before is judged, as long as both see the frames in the same order.
     """
 
     def __init__(

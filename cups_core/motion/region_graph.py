@@ -249,9 +249,15 @@ def build_region_graph(weighed: StaticEvidence) -> RegionGraph:
     )
     table = np.zeros((count, 9))
     _describe(
-        labels, weighed.disparity, weighed.known, weighed.residual, weighed.sigma, weighed.informative,
-        weighed.evidence, table,
-    )  # fmt: skip
+        labels,
+        weighed.disparity,
+        weighed.known,
+        weighed.residual,
+        weighed.sigma,
+        weighed.informative,
+        weighed.evidence,
+        table,
+    )
     start, neighbour, values = _contacts(
         labels,
         weighed.disparity,

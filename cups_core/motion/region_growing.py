@@ -31,7 +31,10 @@ JOINING_ROUNDS = 4
 def _spread(
     start: Integers, neighbour: Integers, coupling: Floats, moving: Floats, still: Floats
 ) -> Floats:
-    """Probability of each patch that a random walker meets moving before static evidence, by Gauss-Seidel sweeps."""
+    """Probability of each patch that a random walker meets moving before static evidence.
+
+    Solved by Gauss-Seidel sweeps.
+    """
     count = len(moving)
     probability = np.where(moving > 0, 1.0, 0.0)
     for sweep in range(SWEEPS):
@@ -145,7 +148,7 @@ def _weighted_median(values: Floats, weights: Floats) -> float:
 
 def _describe(graph: RegionGraph, region: Integers) -> _Regions:
     count = int(region.max()) + 1
-    area = np.bincount(region, graph.area, count)
+    area = np.asarray(np.bincount(region, graph.area, count), np.float64)
     known = np.bincount(region, graph.area * graph.known, count)
     certainty = np.bincount(region, graph.certainty, count)
     residual = np.stack(
@@ -182,7 +185,8 @@ def _region_contacts(graph: RegionGraph, region: Integers) -> tuple[Integers, Fl
     one = region[np.repeat(np.arange(len(region)), np.diff(graph.start))]
     other = region[graph.neighbour]
     between = (one > 0) & (other > one)
-    keys, place = np.unique(one[between] * count + other[between], return_inverse=True)
+    keys, inverse = np.unique(one[between] * count + other[between], return_inverse=True)
+    place = inverse.astype(np.int64)
     values = (
         graph.length,
         graph.depth_pairs,
@@ -190,8 +194,9 @@ def _region_contacts(graph: RegionGraph, region: Integers) -> tuple[Integers, Fl
         graph.motion_pairs,
         graph.motion_agree,
     )
-    sums = np.stack([np.bincount(place, column[between], len(keys)) for column in values], axis=1)
-    return np.stack([keys // count, keys % count], axis=1), sums
+    sums = [np.bincount(place, column[between], len(keys)) for column in values]
+    pairs = np.stack([keys // count, keys % count], axis=1)
+    return pairs, np.stack(sums, axis=1).astype(np.float64)
 
 
 def _alike(first: Floats, second: Floats, relative: float, absolute: float) -> bool:
@@ -220,7 +225,10 @@ def _belong_together(regions: _Regions, a: int, b: int, contact: Floats) -> bool
 
 
 def _join(graph: RegionGraph, region: Integers) -> Integers:
-    """Joins regions in contact whose depth and motion agree, longest contact first, until none is left to join."""
+    """Joins regions in contact whose depth and motion agree, longest contact first.
+
+    Repeats with what was joined until nothing joins, `JOINING_ROUNDS` times at most.
+    """
     for _ in range(JOINING_ROUNDS):
         regions = _describe(graph, region)
         pairs, contacts = _region_contacts(graph, region)

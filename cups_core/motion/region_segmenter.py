@@ -94,7 +94,7 @@ class RegionResult:
 
 
 def sample_correspondences(scene: SceneFlow) -> Correspondences:
-    """Evenly spread grid points with confirmed disparity and consistent flow, for the ego-motion."""
+    """Evenly spread grid points with confirmed disparity and consistent flow, for ego-motion."""
     h, w = scene.disparity.shape
     step = max(1, int(np.sqrt(h * w / EGO_MOTION_POINTS)))
     some = (slice(step // 2, None, step), slice(step // 2, None, step))

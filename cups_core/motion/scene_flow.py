@@ -111,7 +111,7 @@ def _bilinear(field: Map, x: float, y: float, channel: int) -> float:
 
 @kernel
 def _checked(left: Map, right: Map, stride: int, tolerance: float, out: Map) -> None:
-    """The left disparities at every `stride`-th pixel that the right view confirms within `tolerance` pixels."""
+    """Left disparities at every `stride`-th pixel where the right view agrees to `tolerance`."""
     height, width = left.shape
     for i in range(out.shape[0]):
         y = i * stride

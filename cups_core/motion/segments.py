@@ -20,7 +20,8 @@ def _measure(instances: NDArray[np.uint16], table: NDArray[np.int64]) -> None:
 
     Args:
         instances: uint16 (H, W).
-        table: int64 (largest id + 1, 5), zeros; becomes area, left, top, right and bottom (inclusive) of each id.
+        table: int64 (largest id + 1, 5), zeros; becomes area, left, top, right and bottom
+            (inclusive) of each id.
     """
     for y in range(instances.shape[0]):
         for x in range(instances.shape[1]):
@@ -50,7 +51,7 @@ def areas_and_boxes(instances: NDArray[np.uint16]) -> dict[int, tuple[int, Box]]
 def enlarged(
     instances: NDArray[np.uint16], factor: int, height: int, width: int
 ) -> NDArray[np.uint16]:
-    """The map with each pixel repeated `factor` times in both directions, cut to (height, width)."""
+    """The map with each pixel repeated `factor` times both ways, cut to (height, width)."""
     if factor == 1:
         return instances
     size = (instances.shape[1] * factor, instances.shape[0] * factor)

@@ -122,7 +122,7 @@ class SemiGlobalMatching:
 def enlarge_disparity(
     found: NDArray[np.int16] | NDArray[np.float32], height: int, width: int, unit_px: float
 ) -> NDArray[np.float32]:
-    """A disparity map at a larger size, interpolated within a surface, the nearest value across edges.
+    """A disparity map at a larger size: interpolated within a surface, nearest value across edges.
 
     Args:
         found: (h, w), in units of `unit_px` pixels of its own size, not positive = unknown.

@@ -99,7 +99,7 @@ def _flow_noise(residual: Map, static_flow: Map, reliable: Mask) -> NDArray[np.f
         return np.full(len(sigmas), LOST_FLOW_PX, np.float32)
     filled = np.flatnonzero(~np.isnan(sigmas))
     nearest = filled[np.abs(np.arange(len(sigmas))[:, None] - filled[None]).argmin(1)]
-    return sigmas[nearest].astype(np.float32)
+    return np.asarray(sigmas[nearest], np.float32)
 
 
 @kernel
@@ -271,13 +271,29 @@ def weigh_static_hypothesis(
     sigma, evidence = np.empty(shape, np.float32), np.empty(shape, np.float32)
     informative = np.empty(shape, np.bool_)
     _weigh(
-        tested.disparity, tested.spread, residual, found, tested.static_flow, scene.flow_error, tested.believable,
-        tested.agrees, tested.ground, tested.skip,
-        np.array(FLOW_BINS_PX, np.float32), bin_sigma, floor, disparity_sigma, parallax,
-        reach_m / rig.focal_baseline, SHOWN_SPEED_MPS * abs(interval_s) * rig.fx / rig.focal_baseline,
-        sigma, informative, evidence, bleed_radius,
+        tested.disparity,
+        tested.spread,
+        residual,
+        found,
+        tested.static_flow,
+        scene.flow_error,
+        tested.believable,
+        tested.agrees,
+        tested.ground,
+        tested.skip,
+        np.array(FLOW_BINS_PX, np.float32),
+        bin_sigma,
+        floor,
+        disparity_sigma,
+        parallax,
+        reach_m / rig.focal_baseline,
+        SHOWN_SPEED_MPS * abs(interval_s) * rig.fx / rig.focal_baseline,
+        sigma,
+        informative,
+        evidence,
+        bleed_radius,
         np.zeros(shape, np.bool_) if moved_before is None else moved_before,
-    )  # fmt: skip
+    )
     return StaticEvidence(
         tested.disparity,
         tested.known,

@@ -1,4 +1,4 @@
-"""Where each point would be if only the camera had moved, and how far flow and disparity deviate from that.
+"""Where each point would be if only the camera had moved, and how far the measurements deviate.
 
 `static_evidence` weighs these deviations against their noise.
 """
@@ -191,7 +191,7 @@ def _averaged(
     mean: Map,
     mean_found: Map,
 ) -> None:
-    """3x3 means of both residuals over points of the same surface, flow weighted by its consistency.
+    """3x3 means of both residuals within a surface, flow weighted by its consistency.
 
     On the road every second point is averaged, so that the noise that is left is the same.
     """
@@ -259,10 +259,24 @@ def measure_static_residuals(
     believable, agrees = np.empty(shape, np.bool_), np.empty(shape, np.bool_)
     camera = np.array([rig.fx, rig.fy, rig.cx, rig.cy, rig.focal_baseline])
     _test_static(
-        disparity, known, skip, scene.flow, scene.flow_error, scene.next_disparity, scene.next_map, scene.stride,
-        camera, ego_motion.rotation, ego_motion.translation_m, reach_m, raw, static_flow, raw_found, believable,
+        disparity,
+        known,
+        skip,
+        scene.flow,
+        scene.flow_error,
+        scene.next_disparity,
+        scene.next_map,
+        scene.stride,
+        camera,
+        ego_motion.rotation,
+        ego_motion.translation_m,
+        reach_m,
+        raw,
+        static_flow,
+        raw_found,
+        believable,
         agrees,
-    )  # fmt: skip
+    )
     residual, found = np.empty((*shape, 2), np.float32), np.empty(shape, np.float32)
     _averaged(
         raw, raw_found, scene.flow_error, believable, ground, skip, disparity, residual, found

@@ -1,4 +1,4 @@
-"""Flow and disparity for a stream of stereo frames: each image is searched once per direction and matched once.
+"""Flow and disparity of a stereo stream: each image is searched once per direction, matched once.
 
 The online chain takes its measurements from here and judges them.
 """
@@ -152,11 +152,20 @@ class StreamEstimator:
             return "first frame: motion is known from the second one on"
         gap_s = (frame.stamp_ns - self._last.frame.stamp_ns) / NANOSECONDS_PER_SECOND
         if gap_s <= 0:
-            return f"the clock went from {self._last.frame.stamp_ns} ns to {frame.stamp_ns} ns: started afresh"
+            return (
+                f"the clock went from {self._last.frame.stamp_ns} ns to {frame.stamp_ns} ns: "
+                "started afresh"
+            )
         if gap_s > self._settings.maximum_gap_s:
-            return f"gap of {gap_s:.2f} s, more than maximum_gap_s = {self._settings.maximum_gap_s}: started afresh"
+            return (
+                f"gap of {gap_s:.2f} s, more than maximum_gap_s = {self._settings.maximum_gap_s}: "
+                "started afresh"
+            )
         if frame.rig.shape != self._last.frame.rig.shape:
-            return f"image size changed from {self._last.frame.rig.shape} to {frame.rig.shape}: started afresh"
+            return (
+                f"image size changed from {self._last.frame.rig.shape} to {frame.rig.shape}: "
+                "started afresh"
+            )
         return ""
 
 

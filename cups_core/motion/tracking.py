@@ -274,9 +274,9 @@ def _assign(table: NDArray[np.int64]) -> list[int]:
     inter = table[1:, 1:]
     union = table[1:].sum(1)[:, None] + table[:, 1:].sum(0)[None] - inter
     iou = inter / np.maximum(union, 1)
-    for row, column in zip(*linear_sum_assignment(-iou), strict=True):
-        if iou[row, column] > MATCH_IOU:
-            owner[column + 1] = int(row) + 1
+    for track, detection in zip(*linear_sum_assignment(-iou), strict=True):
+        if iou[track, detection] > MATCH_IOU:
+            owner[detection + 1] = int(track) + 1
     for column in range(1, table.shape[1]):
         if not owner[column] and len(inter):
             row = int(inter[:, column - 1].argmax())
@@ -318,4 +318,5 @@ def _nearest_ids(carried: IdMap, ids: list[int], mask: NDArray[np.bool_]) -> IdM
         cv2.distanceTransform((carried != track_id).astype(np.uint8), cv2.DIST_L2, 3)[mask]
         for track_id in ids
     ]
-    return np.array(ids, np.uint16)[np.argmin(distances, axis=0)]
+    nearest: NDArray[np.int64] = np.argmin(distances, axis=0)
+    return np.array(ids, np.uint16)[nearest]
