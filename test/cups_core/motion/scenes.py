@@ -225,11 +225,11 @@ class ExactEstimator:
         self, first: NDArray[np.uint8], second: NDArray[np.uint8], start: Map | None = None
     ) -> Map:
         """Exact flow between two numbered frames."""
-        return self.scene.flow(int(first[0, 0, 0]), int(second[0, 0, 0]))
+        return self.scene.flow(int(first.flat[0]), int(second.flat[0]))
 
     def disparities(self, left: NDArray[np.uint8], right: NDArray[np.uint8]) -> tuple[Map, Map]:
         """Exact disparities of a numbered frame."""
-        return self.scene.disparities(int(left[0, 0, 0]))
+        return self.scene.disparities(int(left.flat[0]))
 
 
 def iou(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:

@@ -53,7 +53,8 @@ ONCOMING_SEEN_WHILE_DRIVING = pytest.mark.xfail(
 def test_the_displacement_of_an_oncoming_object_is_found(
     noise_px: float, step: RigidTransform
 ) -> None:
-    found = fitted(Scene(step=step).plus(Board((0.5, 0.4, 10.0), (2.0, 1.8), (0, 0, -5.0))), noise_px)
+    mover = Board((0.5, 0.4, 10.0), (2.0, 1.8), (0.0, 0.0, -5.0))
+    found = fitted(Scene(step=step).plus(mover), noise_px)
     truth = step.rotation @ np.array((0.0, 0.0, -0.5))
     assert np.linalg.norm(found.displacement_m[1] - truth) < 0.15 * np.linalg.norm(truth)
 

@@ -116,7 +116,7 @@ def test_images_above_300000_pixels_get_every_second_point(
 @pytest.mark.parametrize("name", MAPS)
 def test_a_map_of_another_size_or_type_is_refused(motion: StereoMotion, name: str) -> None:
     found = getattr(motion, name)
-    # Of the disparity at t, which the others are compared with, the next one is the first to differ.
+    # The others are compared with the disparity at t: the first of them is named in its place.
     other = "flow_forward" if name == "disparity" else name
     with pytest.raises(InputError, match=f"{other}: expected float32"):
         replace(motion, **{name: found[:-1].copy()})
