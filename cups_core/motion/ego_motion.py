@@ -16,10 +16,10 @@ from cups_core.rig import StereoRig
 
 Floats = NDArray[np.float64]
 
-HYPOTHESES = 128
+HYPOTHESES = 64
 HYPOTHESIS_POINTS = 4
-SCORING_POINTS = 1000
-REFINEMENTS = 12
+SCORING_POINTS = 600
+REFINEMENTS = 9
 
 
 @dataclass(frozen=True, eq=False)

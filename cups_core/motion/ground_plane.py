@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cups_core.motion.scene_flow import SceneFlow
 
-HYPOTHESES = 200
-SCORING_POINTS = 1500
+HYPOTHESES = 100
+SCORING_POINTS = 800
 REFINEMENTS = 5
 CAMERA_HEIGHT_M = (0.4, 4.0)
 LARGEST_ROLL = 0.2  # tangent of the camera's roll against the road

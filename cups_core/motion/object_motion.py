@@ -46,6 +46,8 @@ def _accumulate(
     disparity_sigma: float,
     stride: int,
     camera: NDArray[np.float64],
+    R: NDArray[np.float64],
+    t: NDArray[np.float64],
     motion: NDArray[np.float64],
     robust: bool,
     normal: NDArray[np.float64],
@@ -55,16 +57,18 @@ def _accumulate(
     """Normal equations of each region's displacement; residual lengths before, after `motion`."""
     fx, fy, cx, cy, fb = camera[0], camera[1], camera[2], camera[3], camera[4]
     for i in range(region.shape[0]):
-        b = (i * stride - cy) / fy
         for j in range(region.shape[1]):
             r = region[i, j]
             if r == 0 or not known[i, j]:
                 continue
-            a = (j * stride - cx) / fx
-            d = float(disparity[i, j])
-            kx, ky = fx * d / fb, fy * d / fb
-            kd = d * d / fb
-            u, v = float(residual[i, j, 0]), float(residual[i, j, 1])
+            z = fb / float(disparity[i, j])
+            x, y = (j * stride - cx) / fx * z, (i * stride - cy) / fy * z
+            qx = R[0, 0] * x + R[0, 1] * y + R[0, 2] * z + t[0]
+            qy = R[1, 0] * x + R[1, 1] * y + R[1, 2] * z + t[1]
+            qz = max(R[2, 0] * x + R[2, 1] * y + R[2, 2] * z + t[2], 0.3)
+            u, v, e = float(residual[i, j, 0]), float(residual[i, j, 1]), float(found[i, j])
+            kx, ky, kd = fx / qz, fy / qz, (fb / qz + e) / qz
+            a, b = qx / qz + u / fx, qy / qz + v / fy
             D = motion[r]
             left_u, left_v = u - kx * (D[0] - a * D[2]), v - ky * (D[1] - b * D[2])
             w = 0.0
@@ -75,7 +79,7 @@ def _accumulate(
                     share = min(np.sqrt(w), 5.0)
                     lengths[r, 0] += share * length(u, v)
                     lengths[r, 1] += share * length(left_u, left_v)
-            wd, e = 0.0, float(found[i, j])
+            wd = 0.0
             if abs(e) < LARGEST_DISPARITY_RESIDUAL:
                 wd = 1.0 / (2.0 * disparity_sigma * disparity_sigma)
             if robust:
@@ -101,8 +105,9 @@ def fit_object_motion(
 ) -> ObjectMotion:
     """One translation per region by iteratively reweighted least squares, Cauchy-like weights.
 
-    A small displacement D of a point at depth Z moves its pixel by f/Z (D_xy - xy/f D_z) and its
-    disparity by -d/Z D_z; both are linear in D.
+    A static point would be at (X, Y, Z) at t+1. Displaced by D it is seen u pixels beside that, with
+    u Z / f = D_x - (X/Z + u/f) D_z (y likewise), and its disparity d has become d + e, with
+    -e Z = (d + e) D_z. Both follow from the projection without approximation and are linear in D.
 
     Args:
         scene: measurements.
@@ -129,6 +134,8 @@ def fit_object_motion(
             weighed.disparity_sigma,
             scene.stride,
             camera,
+            weighed.ego_motion.rotation,
+            weighed.ego_motion.translation_m,
             motion,
             round_ > 0,
             normal,

@@ -20,7 +20,7 @@ from cups_core.motion.region_graph import Floats, Integers, RegionGraph, find_ro
 COUPLING = 3.0
 STATIC_PRIOR = 0.02
 SWEEPS = 100
-CONVERGED = 1e-3
+CONVERGED = 5e-3
 CORE_EVIDENCE = 0.7
 CORE_LIKENESS = 0.2
 SMALLEST_CORE = 12.0

@@ -27,7 +27,7 @@ from cups_core.motion.static_evidence import StaticEvidence, weigh_static_hypoth
 from cups_core.rig import StereoRig
 from cups_core.settings import setting
 
-EGO_MOTION_POINTS = 6000
+EGO_MOTION_POINTS = 4000
 FEWEST_POINTS = 60
 LARGEST_INCONSISTENCY_PX = 1.5
 BLEED_RADIUS = 10

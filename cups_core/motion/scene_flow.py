@@ -20,6 +20,8 @@ from cups_core.rig import StereoRig
 # Above this many pixels the grid takes every second pixel: masks lose nothing that matters, time
 # falls fourfold.
 FULL_GRID_PIXELS = 300_000
+# So close to its border the right view confirms nothing: matching has no neighbourhood there.
+BORDER_PX = 12
 UNVERIFIED = np.float32(1e6)
 
 Map = NDArray[np.float32]
@@ -121,7 +123,7 @@ def _checked(left: Map, right: Map, stride: int, tolerance: float, out: Map) -> 
             value = np.float32(0.0)
             if d > 0.0:
                 target = int(x - d + 0.5)
-                if target >= 0 and abs(right[y, target] - d) <= tolerance + 0.02 * d:
+                if target >= BORDER_PX and abs(right[y, target] - d) <= tolerance + 0.02 * d:
                     value = d
             out[i, j] = value
 

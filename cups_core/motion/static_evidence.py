@@ -37,6 +37,8 @@ MEMORY = 0.4
 FURTHEST_DISPARITY_PX = 0.8
 FLOW_BINS_PX = (2.0, 5.0, 10.0, 20.0, 40.0)
 SMALLEST_SIGMA_PX = 0.05
+TRIMMING_ROUNDS = 3
+LARGEST_NOISE = 10.0
 # Slowest motion that a point must be able to show before its silence counts as standing still.
 SHOWN_SPEED_MPS = 1.0
 
@@ -56,6 +58,7 @@ class StaticEvidence:
         informative: bool (h, w), where the flow can be believed at all.
         ground: bool (h, w), on the road: shadows and reflections move there, objects do not consist
             of it.
+        ego_motion: the motion that was tested.
         evidence: float32 (h, w), log-odds-like: positive moving, negative static, 0 silent, at most
             4.
     """
@@ -68,16 +71,23 @@ class StaticEvidence:
     disparity_sigma: float
     informative: Mask
     ground: Mask
+    ego_motion: RigidTransform
     evidence: Map
 
 
 def _robust_sigma(deviations: NDArray[np.floating], at_half: float, at_four_fifths: float) -> float:
     """Scale of a noise from its quantiles, given those of the unit noise.
 
-    Most of the scene stands still.
+    What deviates far beyond the median's scale moves, and is left out before the second quantile
+    is taken: a near mover may cover a fifth of the points and more.
     """
-    half, four_fifths = np.quantile(deviations, [0.5, 0.8])
-    return float(max(SMALLEST_SIGMA_PX, half / at_half, four_fifths / at_four_fifths))
+    sigma = SMALLEST_SIGMA_PX
+    for _ in range(TRIMMING_ROUNDS):
+        half, four_fifths = np.quantile(deviations, [0.5, 0.8])
+        of_half = max(SMALLEST_SIGMA_PX, float(half) / at_half)
+        sigma = max(of_half, float(four_fifths) / at_four_fifths)
+        deviations = deviations[deviations <= LARGEST_NOISE * of_half]
+    return sigma
 
 
 def _flow_noise(residual: Map, static_flow: Map, reliable: Mask) -> NDArray[np.float32]:
@@ -303,5 +313,6 @@ def weigh_static_hypothesis(
         disparity_sigma,
         informative,
         tested.ground,
+        ego_motion,
         evidence,
     )
