@@ -38,7 +38,7 @@ FURTHEST_DISPARITY_PX = 0.8
 FLOW_BINS_PX = (2.0, 5.0, 10.0, 20.0, 40.0)
 SMALLEST_SIGMA_PX = 0.05
 TRIMMING_ROUNDS = 3
-LARGEST_NOISE = 10.0
+LARGEST_NOISE = 6.0
 # Slowest motion that a point must be able to show before its silence counts as standing still.
 SHOWN_SPEED_MPS = 1.0
 
@@ -78,16 +78,18 @@ class StaticEvidence:
 def _robust_sigma(deviations: NDArray[np.floating], at_half: float, at_four_fifths: float) -> float:
     """Scale of a noise from its quantiles, given those of the unit noise.
 
-    What deviates far beyond the median's scale moves, and is left out before the second quantile
-    is taken: a near mover may cover a fifth of the points and more.
+    Most of the scene stands still.
     """
-    sigma = SMALLEST_SIGMA_PX
+    half, four_fifths = np.quantile(deviations, [0.5, 0.8])
+    return float(max(SMALLEST_SIGMA_PX, half / at_half, four_fifths / at_four_fifths))
+
+
+def _without_movers(deviations: NDArray[np.floating], at_half: float) -> NDArray[np.floating]:
+    """Those that may be noise: a near mover covers a fifth of the points and more, but not half."""
     for _ in range(TRIMMING_ROUNDS):
-        half, four_fifths = np.quantile(deviations, [0.5, 0.8])
-        of_half = max(SMALLEST_SIGMA_PX, float(half) / at_half)
-        sigma = max(of_half, float(four_fifths) / at_four_fifths)
-        deviations = deviations[deviations <= LARGEST_NOISE * of_half]
-    return sigma
+        sigma = max(SMALLEST_SIGMA_PX, float(np.median(deviations)) / at_half)
+        deviations = deviations[deviations <= LARGEST_NOISE * sigma]
+    return deviations
 
 
 def _flow_noise(residual: Map, static_flow: Map, reliable: Mask) -> NDArray[np.float32]:
@@ -104,7 +106,7 @@ def _flow_noise(residual: Map, static_flow: Map, reliable: Mask) -> NDArray[np.f
         if len(inside) > 50:
             # 1.177 and 1.794: quantiles 0.5 and 0.8 of the Rayleigh distribution of a 2-D
             # deviation.
-            sigmas[index] = _robust_sigma(inside, 1.177, 1.794)
+            sigmas[index] = _robust_sigma(_without_movers(inside, 1.177), 1.177, 1.794)
     if np.isnan(sigmas).all():
         return np.full(len(sigmas), LOST_FLOW_PX, np.float32)
     filled = np.flatnonzero(~np.isnan(sigmas))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cups_core.motion.object_shape import complete_shape
+from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.static_evidence import StaticEvidence
 
 SHAPE = (80, 100)
@@ -25,6 +26,7 @@ def silent() -> StaticEvidence:
         disparity_sigma=0.2,
         informative=np.zeros(SHAPE, np.bool_),
         ground=np.zeros(SHAPE, np.bool_),
+        ego_motion=RigidTransform.identity(),
         evidence=np.zeros(SHAPE, np.float32),
     )
     scene.known[BODY] = True

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cups_core.motion.region_graph import PATCH_SIZE, RegionGraph, build_region_graph
 from cups_core.motion.region_growing import bleeding_regions, grow_regions
+from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.static_evidence import StaticEvidence
 
 HEIGHT, WIDTH = 48, 72
@@ -28,6 +29,7 @@ def still(disparity_px: float = 5.0) -> StaticEvidence:
         disparity_sigma=0.2,
         informative=np.ones(shape, np.bool_),
         ground=np.zeros(shape, np.bool_),
+        ego_motion=RigidTransform.identity(),
         evidence=np.full(shape, -1.0, np.float32),
     )
 

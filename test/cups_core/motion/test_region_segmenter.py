@@ -60,11 +60,7 @@ def test_a_moving_board_is_found_whole(
         ((-8.0, 0.0, 0.0), DRIVING),
         ((0.0, 0.0, 9.0), DRIVING),
         ((0.0, 0.0, -5.0), STANDING),
-        pytest.param(
-            (0.0, 0.0, -5.0),
-            DRIVING,
-            marks=pytest.mark.xfail(reason="see test_object_motion: oncoming seen while driving"),
-        ),
+        ((0.0, 0.0, -5.0), DRIVING),
     ],
 )
 def test_its_velocity_is_that_over_ground(
@@ -229,3 +225,12 @@ def test_the_movers_of_the_benchmark_are_found(shared: Path, name: str) -> None:
     counts = count_masks(found.segments.instances, bundle.truth)
     assert counts.precision >= 0.75
     assert counts.foreground_iou >= 0.6
+
+
+@STEPS
+def test_a_near_board_that_fills_a_sixth_of_the_image_is_found_whole(step: RigidTransform) -> None:
+    near = Board((-0.5, 0.4, 5.5), (2.6, 2.0), (4.0, 0.0, 0.0))
+    scene = Scene(step=step).plus(near)
+    (item,) = segmented(scene).segments.objects
+    assert item.area_px > 0.8 * (scene.movers() > 0).sum()
+    assert item.velocity_mps == pytest.approx([4.0, 0.0, 0.0], abs=0.2)
