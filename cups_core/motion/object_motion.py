@@ -105,8 +105,8 @@ def fit_object_motion(
 ) -> ObjectMotion:
     """One translation per region by iteratively reweighted least squares, Cauchy-like weights.
 
-    A static point would be at (X, Y, Z) at t+1. Displaced by D it is seen u pixels beside that, with
-    u Z / f = D_x - (X/Z + u/f) D_z (y likewise), and its disparity d has become d + e, with
+    A static point would be at (X, Y, Z) at t+1. Displaced by D it is seen u pixels beside that,
+    with u Z / f = D_x - (X/Z + u/f) D_z (y likewise), and its disparity d has become d + e, with
     -e Z = (d + e) D_z. Both follow from the projection without approximation and are linear in D.
 
     Args:
