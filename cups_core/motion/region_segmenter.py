@@ -209,7 +209,7 @@ class RegionSegmenter:
                 and (evidence > 0.5).mean() > s.minimum_coverage
                 and s.minimum_surface_m2 < surface < s.maximum_surface_m2
                 and centroid[1] > -HIGHEST_M
-                and speed[number] > slowest
+                and slowest < speed[number] < s.maximum_speed_mps
                 and abs(velocity[number, 1]) < UPWARD_SPEED_MPS + LARGEST_SLOPE * speed[number]
                 and fitted.explained[number] > s.minimum_explained
             ):
