@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,17 @@ class MotionTruth:
     static_things: NDArray[np.integer]
     disparity: NDArray[np.floating]
     focal_baseline: float
+
+    @property
+    def static_as_movers(self) -> MotionTruth:
+        """The same frame asking for what stands instead: judges what propagation brought."""
+        return replace(self, movers=self.static_things, static_things=self.movers)
+
+    @property
+    def things_as_movers(self) -> MotionTruth:
+        """The same frame asking for every thing, moving or not; ids of both must differ."""
+        everything = np.where(self.movers > 0, self.movers, self.static_things)
+        return replace(self, movers=everything, static_things=np.zeros_like(everything))
 
 
 @dataclass(frozen=True)
