@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.linalg import eigh
 
 MASKS = 3
 MOST_NODES = 2048
@@ -38,6 +38,8 @@ def object_masks(codes: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[
     free = np.ones(height * width, bool)
     found = np.zeros((height, width), np.uint16)
     for number in range(1, MASKS + 1):
+        if free.sum() < SMALLEST_SHARE * free.size + 2:
+            break
         saliency = np.zeros(height * width)
         saliency[free] = _second_eigenvector(affinity[np.ix_(free, free)])
         mask = _object_side(saliency.reshape(height, width), free.reshape(height, width))
@@ -65,20 +67,11 @@ def _affinity(codes: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _second_eigenvector(affinity: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the normalised cut (D - W) x = l D x; the first one, a constant, is projected out."""
+    """Of the normalised cut (D - W) x = l D x; zero where nothing is worth a cut."""
     root = np.sqrt(affinity.sum(axis=1))
-    first = root / np.linalg.norm(root)
-
-    def multiply(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        x = x.ravel()
-        y = affinity @ (x / root) / root
-        return y - first * (first @ y)
-
-    size = len(root)
-    start = np.cos(np.arange(size, dtype=np.float64))
-    operator = LinearOperator((size, size), matvec=multiply, dtype=np.float64)
-    _, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=1e-4)
-    return vectors[:, 0] / root
+    second = len(root) - 2
+    values, vectors = eigh(affinity / np.outer(root, root), subset_by_index=[second, second])
+    return np.asarray(vectors[:, 0] / root * (values[0] > LAST_BOND))
 
 
 def _object_side(saliency: NDArray[np.float64], free: NDArray[np.bool_]) -> NDArray[np.bool_]:
