@@ -52,7 +52,7 @@ def test_a_finer_grid_than_the_graph_can_hold_is_averaged() -> None:
     classes = np.zeros((80, 160), int)
     classes[20:48, 40:88] = 1
     found = object_masks(codes_of(classes), SHAPE)
-    assert overlap(found == 1, np.kron(classes, np.ones((2, 2))) > 0) > 0.9
+    assert overlap(found == 1, np.kron(classes, np.ones((2, 2))) > 0) > 0.8
 
 
 @pytest.mark.parametrize("shift", [-5, 5])
