@@ -2,7 +2,7 @@
 
     python -m cups_training.synthetic --suite val --dataset DIR
     cups label DIR
-    python -m benchmark.stage1 --dataset DIR [--labels RECIPE ...] [--scenarios] [--json]
+    python -m benchmark.stage1 --dataset DIR [--labels RECIPE ...] [--scenarios] [--smallest PX]
 
 `--labels` takes names of recipes or folders; without it all recipes of the dataset are judged. A
 frame of a labelled drive that has no label counts as one that says nothing.
@@ -85,17 +85,16 @@ class LabelFiles:
         red, green, blue = np.moveaxis(
             read_picture(self.root / "panoptic" / name).astype(np.int64), -1, 0
         )
-        ids, place = np.unique(red + 256 * green + 65536 * blue, return_inverse=True)
-        classes = self.segments[name]
-        unlisted = set(ids.tolist()) - {0} - set(classes)
-        if unlisted:
-            raise FileError(f"{self.root}: {name} shows segments {unlisted} that are not listed")
-        class_of = np.array([classes.get(number, UNKNOWN_CLASS) for number in ids], np.uint16)
-        place = place.reshape(shape)
+        ids = red + 256 * green + 65536 * blue
+        listed = np.array(sorted({0: 0} | self.segments[name]))
+        place = np.searchsorted(listed[1:], ids, side="right")
+        if (listed[place] != ids).any():
+            raise FileError(f"{self.root}: {name} shows segments that panoptic.json does not list")
+        class_of = [self.segments[name].get(number, UNKNOWN_CLASS) for number in listed.tolist()]
         return LabelMaps(
             read_picture(pair / f"{stamp_ns}_instance.png").astype(np.uint16),
             read_picture(pair / f"{stamp_ns}_semantic.png"),
-            class_of[place],
+            np.array(class_of, np.uint16)[place],
             place.astype(np.uint16),
         )
 
@@ -114,7 +113,9 @@ def read_truth(dataset: Dataset, drive: str, stamp_ns: int, focal_baseline: floa
     return TruthMaps(semantic, instance, moving, distances, focal_baseline)
 
 
-def score_labels(dataset: Dataset, labels: LabelFiles) -> dict[str, list[FrameScores]]:
+def score_labels(
+    dataset: Dataset, labels: LabelFiles, smallest_px: int
+) -> dict[str, list[FrameScores]]:
     """Scores of all frames of the labelled drives by scenario, which ends a drive's name."""
     found: dict[str, list[FrameScores]] = defaultdict(list)
     for drive in dataset.drives:
@@ -124,16 +125,18 @@ def score_labels(dataset: Dataset, labels: LabelFiles) -> dict[str, list[FrameSc
         for stamp_ns in drive.stamps_ns:
             truth = read_truth(dataset, drive.name, stamp_ns, drive.rig.focal_baseline)
             label = labels.maps(drive.name, stamp_ns, drive.rig.shape)
-            found[scenario].append(score_frame(label, truth))
+            found[scenario].append(score_frame(label, truth, smallest_px))
     return found
 
 
-def tables(dataset: Dataset, folders: list[Path], *, by_scenario: bool) -> dict[str, list[Row]]:
+def tables(
+    dataset: Dataset, folders: list[Path], *, by_scenario: bool, smallest_px: int
+) -> dict[str, list[Row]]:
     """Rows of masks and of panoptic labels, one per recipe or per recipe and scenario."""
     found: dict[str, list[Row]] = {"masks, %": [], "panoptic labels, %": []}
     for folder in folders:
         labels = LabelFiles.open(folder)
-        scored = score_labels(dataset, labels)
+        scored = score_labels(dataset, labels, smallest_px)
         groups = scored if by_scenario else {ALL: [one for rows in scored.values() for one in rows]}
         panoptic = label_rows(groups, labels.is_thing)
         for name, frames in groups.items():
@@ -153,13 +156,23 @@ def main() -> None:
     parser.add_argument(
         "--scenarios", action="store_true", help="usual, all_static and ego_stopped apart"
     )
+    parser.add_argument(
+        "--smallest",
+        type=int,
+        default=0,
+        metavar="PX",
+        help="leave smaller true things out of panoptic and semantic figures (default 0: none)",
+    )
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     given = parser.parse_args()
     try:
         dataset = Dataset(given.dataset)
         names = given.labels or sorted(path.name for path in (dataset.root / "labels").glob("*"))
+        if not names:
+            raise FileError(f"{dataset.root}: expected labels/<recipe>, found none; run cups label")
         folders = [Path(name) if Path(name).is_dir() else dataset.labels(name) for name in names]
-        print_rows(tables(dataset, folders, by_scenario=given.scenarios), given.json)
+        found = tables(dataset, folders, by_scenario=given.scenarios, smallest_px=given.smallest)
+        print_rows(found, given.json)
     except FileError as problem:
         raise SystemExit(str(problem)) from problem
 

@@ -21,6 +21,7 @@ from cups_training.synthetic.classes import StreetClass
 
 CLASSES = max(StreetClass) + 1
 THINGS = (StreetClass.PERSON, StreetClass.RIDER, StreetClass.CAR, StreetClass.BICYCLE)
+VOID = np.uint8(255)
 IS_THING = np.isin(np.arange(CLASSES), THINGS)
 
 Row = dict[str, str | float]
@@ -48,7 +49,7 @@ class TruthMaps:
     """What is true of one frame.
 
     Attributes:
-        semantic: uint8 (H, W), `StreetClass`.
+        semantic: uint8 (H, W), `StreetClass`; 255 = unlabelled.
         instance: uint16 (H, W), things, moving or not; 0 = none.
         moving: uint16 (H, W), the instance map of what moves.
         disparity: float32 (H, W), pixels, 0 = sky.
@@ -81,8 +82,14 @@ class FrameScores:
     semantic: SegmentIntersections
 
 
-def score_frame(label: LabelMaps, truth: TruthMaps) -> FrameScores:
+def score_frame(label: LabelMaps, truth: TruthMaps, smallest_px: int = 0) -> FrameScores:
     """Judge one frame.
+
+    Args:
+        label: what is judged.
+        truth: what is true.
+        smallest_px: true things with fewer visible pixels are unlabelled ground for the panoptic
+            and semantic figures; those of masks have a limit of their own.
 
     Raises:
         InputError: the maps differ in size or type.
@@ -94,6 +101,9 @@ def score_frame(label: LabelMaps, truth: TruthMaps) -> FrameScores:
         truth.focal_baseline,
     )
     nothing = np.zeros_like(truth.instance)
+    sizes = np.bincount(truth.instance.ravel())
+    too_small = (truth.instance > 0) & (sizes < smallest_px)[truth.instance]
+    true_class = np.where(too_small, VOID, truth.semantic)
     return FrameScores(
         count_masks(label.masks, motion),
         count_masks(label.masks, motion.static_as_movers),
@@ -101,13 +111,13 @@ def score_frame(label: LabelMaps, truth: TruthMaps) -> FrameScores:
         intersect(
             predicted_class=label.panoptic_class,
             predicted_instance=label.panoptic_segment,
-            truth_class=truth.semantic,
+            truth_class=true_class,
             truth_instance=truth.instance,
         ),
         intersect(
             predicted_class=label.semantic,
             predicted_instance=nothing,
-            truth_class=truth.semantic,
+            truth_class=true_class,
             truth_instance=nothing,
         ),
     )

@@ -150,6 +150,17 @@ def test_a_frame_without_a_label_counts_as_void_and_scenarios_are_told_apart(
     assert (rows["all_static"]["void"], rows["all_static"]["PQ"]) == (0, 100)
 
 
+def test_things_that_are_too_small_can_be_left_out(dataset: Path, repository: Path) -> None:
+    write_labels(dataset / "labels/movers", masks_of="moving")
+    # The moving car has 500 pixels, the standing one 600; only the latter is asked for.
+    found = judged(dataset, repository, "--smallest", "501", "--scenarios")["panoptic labels"]
+    rows = {row["drives"]: row for row in found}
+    assert rows["usual"]["PQ things"] == rows["all_static"]["PQ things"] == 0
+    assert rows["usual"]["PQ stuff"] == 100
+
+
 def test_a_folder_without_labels_is_said(dataset: Path, repository: Path) -> None:
     with pytest.raises(AssertionError, match=r"labels/none/panoptic\.json: cannot be read"):
         judged(dataset, repository, "--labels", "none")
+    with pytest.raises(AssertionError, match=r"expected labels/<recipe>, found none"):
+        judged(dataset, repository)
