@@ -62,7 +62,7 @@ def _table(folder: Path, taxonomy: str, scene: str) -> SegmentIntersections:
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if image is None:
             raise SystemExit(f"{path}: expected a PNG of the golden numbers, found none")
-        return image
+        return np.asarray(image)
 
     return intersect(
         predicted_class=read("pred_class27" if taxonomy == "direct27" else "pred_cluster"),
@@ -82,18 +82,18 @@ def _case(
     averaged = ~np.isin(np.arange(classes), masked)
     confusion = sum((table.confusion(CLUSTERS, classes) for table in tables), np.int64(0))
     assert isinstance(confusion, np.ndarray)
-    free = names = np.arange(CLUSTERS)
+    names = free_names = np.arange(CLUSTERS)
     if taxonomy != "direct27":
-        free = match_freely(confusion)
-        # Where the optimum is tied, the stored assignment counts.
-        names = np.array(case["assignment_pq"])
+        # Scores take the stored assignments, which count where the optimum is tied.
+        names, free_names = np.array(case["assignment_pq"]), np.array(case["assignment_miou"])
         apart = match_things_and_stuff_apart(
             confusion, np.arange(CLUSTERS) >= FIRST_THING_CLUSTER, is_thing
         )
         if kind != ["free", "pq"]:
             pairs = [*case.get("forced_pairs_things", ()), *case.get("forced_pairs_stuffs", ())]
-            yield "assignment_pq", _forced(apart, confusion, pairs)
-        yield "assignment_miou", _forced(free, confusion, case["forced_pairs_free"])
+            yield "assignment_pq", _misnamed(apart, names, confusion, pairs)
+        free = match_freely(confusion)
+        yield "assignment_miou", _misnamed(free, free_names, confusion, case["forced_pairs_free"])
 
     scores = panoptic_scores(tables, names, is_thing, averaged)
     yield from _reference(scores.reference, case, averaged)
@@ -102,19 +102,25 @@ def _case(
         unmasked = panoptic_scores(tables, names, is_thing)
         yield from _official(unmasked.official, case["official_panopticapi"])
     yield "void_fraction", abs(scores.void_fraction - case["void_prediction_fraction"])
-    semantic = semantic_scores(confusion, free)
+    semantic = semantic_scores(confusion, free_names)
     yield "mean_iou", abs(semantic.mean_iou - case["miou"])
     yield "accuracy", abs(semantic.accuracy - case["acc"])
 
 
-def _forced(
-    names: NDArray[np.int64], confusion: NDArray[np.int64], pairs: list[list[Any]]
+def _misnamed(
+    found: NDArray[np.int64],
+    stored: NDArray[np.int64],
+    confusion: NDArray[np.int64],
+    pairs: list[list[Any]],
 ) -> float:
-    """Pairs of the one-to-one part that differ though only one optimum exists."""
-    return sum(
-        bool(unique) and (names[cluster] != named or confusion[cluster, named] != pixels)
-        for cluster, named, pixels, unique in pairs
+    """Pairs that differ though only one optimum exists, and how far apart both optima are."""
+    wrong = sum(
+        bool(unique) and (found[cluster] != name or confusion[cluster, name] != pixels)
+        for cluster, name, pixels, unique in pairs
     )
+    every = np.arange(len(found))
+    apart = confusion[every, found].sum() - confusion[every, stored].sum()
+    return float(wrong + abs(apart))
 
 
 def _reference(
