@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -35,7 +35,7 @@ class SceneView:
         InputError: sizes or types differ from these.
     """
 
-    image: NDArray[np.uint8] | NDArray[np.float32]
+    image: NDArray[Any]
     depth_m: NDArray[np.float32]
     surface: NDArray[np.float32] | None = None
 
