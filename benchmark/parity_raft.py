@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark.golden_folder import GoldenFolder, largest_difference
 from benchmark.golden_weights import draw_weights, raft_rule
 from cups_core.network.correlation import Correlation
-from cups_core.network.raft import EncodedImages, Raft
+from cups_core.network.raft import Raft
 
 PREFIX = "raft."
 
@@ -26,7 +26,7 @@ def compare(folder: Path) -> dict[str, float]:
     with torch.inference_mode():
         encoded = network.encode(2 * stacked - 1)
         context = network.context_encoder(2 * stacked[:1] - 1)
-        first, second = _row(encoded, 0), _row(encoded, 1)
+        first, second = encoded.rows([0]), encoded.rows([1])
         read = _correlation_beside_the_grid(first.features, second.features)
         forward = {f"flow12_it{count}": network.match(first, second, count) for count in (1, 4, 16)}
         backward = network.match(second, first, 4)
@@ -63,14 +63,6 @@ def _golden_network(golden: GoldenFolder) -> Raft:
         {key.removeprefix(PREFIX): torch.from_numpy(value) for key, value in weights.items()}
     )
     return network
-
-
-def _row(encoded: EncodedImages, row: int) -> EncodedImages:
-    return EncodedImages(
-        encoded.features[row : row + 1],
-        encoded.hidden[row : row + 1],
-        encoded.context[row : row + 1],
-    )
 
 
 def _correlation_beside_the_grid(first: Tensor, second: Tensor) -> Tensor:

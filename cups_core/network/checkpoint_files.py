@@ -75,24 +75,27 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     _check_kind(path)
     if zipfile.is_zipfile(path):
-        state = _state_dict(path, read_archive(path), StoredTensor)
-        return Checkpoint(path, read_tensors(path, state))
-    state = _state_dict(path, _read_stream(path), Tensor)
-    return Checkpoint(path, {key: tensor.detach() for key, tensor in state.items()})
+        stored = _state_dict(path, read_archive(path), StoredTensor)
+        return Checkpoint(path, read_tensors(path, stored))
+    tensors = _state_dict(path, _read_stream(path), Tensor)
+    return Checkpoint(path, {key: tensor.detach() for key, tensor in tensors.items()})
 
 
-def load_weights(network: nn.Module, checkpoint: Checkpoint, expected: str) -> None:
+def load_weights(
+    network: nn.Module, checkpoint: Checkpoint, expected: str, prefix: str = ""
+) -> None:
     """Give a network exactly the tensors of a checkpoint.
 
     Args:
         network: what is filled.
         checkpoint: its keys and shapes must be those of the network's state dict.
         expected: what kind of file belongs here, for the message.
+        prefix: what each key of the file begins with before the network's own name of it.
 
     Raises:
         CheckpointError: a key is missing, left over, of another shape or not finite.
     """
-    wanted = network.state_dict()
+    wanted = {prefix + key: tensor for key, tensor in network.state_dict().items()}
     found = checkpoint.tensors
     wrong = [
         f"{key} is {tuple(found[key].shape)} instead of {tuple(wanted[key].shape)}"
@@ -121,7 +124,7 @@ def load_weights(network: nn.Module, checkpoint: Checkpoint, expected: str) -> N
                 f"{checkpoint.path}: {key} holds values that are not finite: the training went "
                 "wrong or the file is damaged; take another one"
             )
-    network.load_state_dict(found)
+    network.load_state_dict({key.removeprefix(prefix): found[key] for key in wanted})
 
 
 def _check_kind(path: Path) -> None:

@@ -32,15 +32,18 @@ class Correlation:
         """Correlates two float32 (B, C, h, w) maps; h and w at least 8."""
         batch, channels, height, width = first.shape
         queries = first.flatten(2).transpose(1, 2) / channels**0.5
+        self._shape = batch, height, width
         self._volumes: list[Tensor] = []
         self._sizes: list[tuple[int, int]] = []
-        for _ in range(LEVELS):
-            targets = functional.pad(second, (1, 1, 1, 1)).flatten(2)
-            volume = torch.bmm(queries, targets)
-            self._volumes.append(volume.view(batch * height * width, -1))
-            self._sizes.append((second.shape[2], second.shape[3]))
-            second = functional.avg_pool2d(second, 2)
-        self._shape = batch, height, width
+        # The difference of two matches is far smaller than half precision resolves.
+        with torch.autocast(first.device.type, enabled=False):
+            for level in range(LEVELS):
+                if level > 0:
+                    second = functional.avg_pool2d(second, 2)
+                targets = functional.pad(second, (1, 1, 1, 1)).flatten(2)
+                volume = torch.bmm(queries, targets)
+                self._volumes.append(volume.view(batch * height * width, -1))
+                self._sizes.append((second.shape[2], second.shape[3]))
 
     def around(self, points: Tensor) -> Tensor:
         """Correlation of each feature with the 9x9 neighbourhood of its point, at every scale.

@@ -103,7 +103,7 @@ class _NeverCalled(type):
     def __call__(cls, *arguments: object, **_named: object) -> object:
         name = f"{cls.__module__}.{cls.__qualname__}"
         if cls.__module__.partition(".")[0] in PACKAGES_OF_DATA or name in FUNCTIONS_OF_DATA:
-            return ForeignObject.__new__(cls)
+            return ForeignObject.__new__(ForeignObject)
         shown = ", ".join(map(repr, arguments))
         if len(shown) > LONGEST_ARGUMENTS:
             shown = shown[:LONGEST_ARGUMENTS] + "..."

@@ -6,6 +6,7 @@ loads and runs it. Module names are the key names of `raft_smurf.pt` without the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,19 @@ class EncodedImages:
     features: Tensor
     hidden: Tensor
     context: Tensor
+
+    def rows(self, chosen: Sequence[int]) -> EncodedImages:
+        """Some of the images, in the given order; one may come several times."""
+        index = list(chosen)
+        return EncodedImages(self.features[index], self.hidden[index], self.context[index])
+
+    def joined(self, others: EncodedImages) -> EncodedImages:
+        """These images and then the others."""
+        return EncodedImages(
+            torch.cat([self.features, others.features]),
+            torch.cat([self.hidden, others.hidden]),
+            torch.cat([self.context, others.context]),
+        )
 
 
 def _conv_norm_relu(inputs: int, outputs: int, window: int, stride: int = 1) -> nn.Sequential:
@@ -117,7 +131,7 @@ class ConvGru(nn.Module):
         self.convq = nn.Conv2d(inputs, HIDDEN, window, padding=padding)
 
     def of_context(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """What the context adds to the two gates (B, 256, h, w) and to the candidate (B, 128, h, w).
+        """What the context adds to both gates (B, 256, h, w) and the candidate (B, 128, h, w).
 
         It is the same in every iteration: a third of the unit's work is done once.
         """
