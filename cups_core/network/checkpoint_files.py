@@ -9,9 +9,8 @@ import hashlib
 import pickle
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,31 +39,23 @@ class Checkpoint:
 
     Attributes:
         path: the file, for messages.
+        sha256: hash of the whole file, for provenance.
         tensors: its state dict.
     """
 
     path: Path
+    sha256: str
     tensors: dict[str, Tensor]
 
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of the whole file, for provenance."""
-        digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                digest.update(block)
-        return digest.hexdigest()
-
-    def under(self, prefix: str) -> Checkpoint:
-        """The tensors whose keys begin with `prefix`, without it."""
-        return Checkpoint(
-            self.path,
-            {
-                key.removeprefix(prefix): tensor
-                for key, tensor in self.tensors.items()
-                if key.startswith(prefix)
-            },
-        )
+    def under(self, prefix: str, but: Collection[str] = ()) -> Checkpoint:
+        """The tensors whose keys begin with `prefix`, without it, and `but` for some of these."""
+        inside = {
+            key.removeprefix(prefix): tensor
+            for key, tensor in self.tensors.items()
+            if key.startswith(prefix)
+        }
+        chosen = {key: tensor for key, tensor in inside.items() if key not in but}
+        return Checkpoint(self.path, self.sha256, chosen)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -76,9 +67,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     _check_kind(path)
     if zipfile.is_zipfile(path):
         stored = _state_dict(path, read_archive(path), StoredTensor)
-        return Checkpoint(path, read_tensors(path, stored))
+        return Checkpoint(path, _sha256(path), read_tensors(path, stored))
     tensors = _state_dict(path, _read_stream(path), Tensor)
-    return Checkpoint(path, {key: tensor.detach() for key, tensor in tensors.items()})
+    detached = {key: tensor.detach() for key, tensor in tensors.items()}
+    return Checkpoint(path, _sha256(path), detached)
 
 
 def load_weights(
@@ -141,6 +133,14 @@ def _check_kind(path: Path) -> None:
                 f"{path}: expected a PyTorch file of tensors, found {kind}: the download did not "
                 "bring the file itself; get it again"
             )
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _read_stream(path: Path) -> object:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cups_core.errors import InputError
-from cups_core.network.checkpoint_files import load_weights, read_checkpoint
+from cups_core.network.checkpoint_files import Checkpoint, load_weights
 from cups_core.network.compute import Compute
 from cups_core.network.correlation import volume_bytes
 from cups_core.network.raft import STRIDE, EncodedImages, Raft
@@ -36,14 +35,13 @@ class RaftEstimator:
         weights_sha256: hash of that file.
     """
 
-    def __init__(self, weights: Path, settings: RaftSettings) -> None:
-        """Loads the weights.
+    def __init__(self, checkpoint: Checkpoint, settings: RaftSettings) -> None:
+        """Takes the weights from what `read_checkpoint` found in a file.
 
         Raises:
-            CheckpointError: the file does not hold them.
+            CheckpointError: they are not RAFT's.
             InputError: a GPU is asked for where there is none.
         """
-        checkpoint = read_checkpoint(weights)
         network = Raft()
         load_weights(network, checkpoint, EXPECTED, PREFIX)
         self.weights_sha256 = checkpoint.sha256
