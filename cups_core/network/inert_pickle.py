@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,14 +80,40 @@ UNREADABLE = (
 )
 
 
-class StoredTensor(NamedTuple):
-    """Where a tensor lies in the archive; its numbers are read only when it is wanted."""
+class _Sealed:
+    """Drops state that a pickle wants to put into it, into its instances and into itself alike."""
 
-    dtype: torch.dtype
-    entry: str
-    offset: int
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+class StoredTensor(_Sealed):
+    """Where a tensor lies in the archive; its numbers are read only when it is wanted.
+
+    The pickle makes it with the arguments of PyTorch's `_rebuild_tensor_v2`.
+    """
+
+    def __init__(
+        self,
+        storage: tuple[torch.dtype, str],
+        offset: int,
+        size: tuple[int, ...],
+        stride: tuple[int, ...],
+        *_training: object,
+    ) -> None:
+        self.dtype, self.entry = storage
+        self.offset, self.size, self.stride = offset, size, stride
+
+
+class _Parameter(_Sealed):
+    """Stands for PyTorch's `_rebuild_parameter`: the tensor without what training adds to it."""
+
+    def __new__(cls, tensor: StoredTensor, *_training: object) -> StoredTensor:  # type: ignore[misc]
+        return tensor
+
+
+class _OrderedDict(_Sealed, dict[object, object]):
+    """A state dict; attributes that were pickled with it are dropped."""
 
 
 class _WouldRunCodeError(Exception):
@@ -110,15 +136,12 @@ class _NeverCalled(type):
         raise _WouldRunCodeError(f"{name}({shown})")
 
 
-class ForeignObject(metaclass=_NeverCalled):
+class ForeignObject(_Sealed, metaclass=_NeverCalled):
     """An object of a class that is not known here; it forgets whatever the file gives it."""
 
     def __new__(cls, *_arguments: object) -> ForeignObject:
         """An empty record, whatever the class would have been given."""
         return object.__new__(cls)
-
-    def __setstate__(self, state: object) -> None:
-        pass
 
     def __setitem__(self, key: object, value: object) -> None:
         pass
@@ -133,31 +156,10 @@ class ForeignObject(metaclass=_NeverCalled):
         """Take an item of a set."""
 
 
-class _OrderedDict(dict[object, object]):
-    """A state dict; attributes that were pickled with it are dropped."""
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-
-def _stored_tensor(
-    storage: tuple[torch.dtype, str],
-    offset: int,
-    size: tuple[int, ...],
-    stride: tuple[int, ...],
-    *_training: object,
-) -> StoredTensor:
-    return StoredTensor(*storage, offset, size, stride)
-
-
-def _parameter(tensor: StoredTensor, *_training: object) -> StoredTensor:
-    return tensor
-
-
 KNOWN = {
     "collections.OrderedDict": _OrderedDict,
-    "torch._utils._rebuild_tensor_v2": _stored_tensor,
-    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_tensor_v2": StoredTensor,
+    "torch._utils._rebuild_parameter": _Parameter,
     **{f"torch.{name}": dtype for name, dtype in DTYPES.items()},
 }
 

@@ -21,6 +21,7 @@ from cups_core.network.checkpoint_files import (  # noqa: E402
     load_weights,
     read_checkpoint,
 )
+from cups_core.network.inert_pickle import KNOWN  # noqa: E402
 
 TENSORS = OrderedDict(
     weight=torch.arange(6.0).view(2, 3),
@@ -128,6 +129,21 @@ def test_a_call_hidden_behind_an_allowed_package_is_not_made(tmp_path: Path) -> 
 
     torch.save({"state_dict": TENSORS, "extra": CallsTorch()}, path)
     assert_same(read_checkpoint(path).tensors, TENSORS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter", "os system"],
+)
+def test_a_file_cannot_change_what_reads_it(tmp_path: Path, name: str) -> None:
+    """The instructions set an attribute of the very thing that a name stands for."""
+    path = tmp_path / "weights.pt"
+    set_attribute = f"c{name}\n(N}}(Vleft_behind\nI1\nutb.".replace(" ", "\n")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("weights/data.pkl", set_attribute.encode())
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_checkpoint(path)
+    assert not any(hasattr(known, "left_behind") for known in KNOWN.values())
 
 
 def test_no_damage_to_the_instructions_escapes_as_another_error(tmp_path: Path) -> None:
