@@ -135,4 +135,4 @@ def _means(unit: Codes, nearest: NDArray[np.intp], cosine: Codes, classes: int) 
         worst = np.argsort(cosine, kind="stable")[: len(lost)]
         sums[lost] = unit[worst]
         length[lost] = 1.0
-    return (sums / length[:, None]).astype(np.float32)
+    return np.asarray(sums / length[:, None], np.float32)

@@ -91,7 +91,7 @@ def _exponential(value: np.float32) -> np.float32:
     p = p * x + np.float32(1.0)
     p = p * x + np.float32(1.0)
     p = p * p
-    return p * p
+    return np.float32(p * p)
 
 
 @kernel

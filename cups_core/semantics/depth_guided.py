@@ -74,7 +74,7 @@ def window_corners(height: int, width: int, side: int) -> list[tuple[int, int]]:
 def sliding_log_probabilities(
     view: SceneView, extractor: CodeExtractor, centroids: NDArray[np.float32]
 ) -> LogProbabilities:
-    """High-resolution branch: windows of half the height, log-probabilities averaged where they lap.
+    """High-resolution branch: windows of half the height, averaged log-probabilities.
 
     An extractor whose codes are local gives the same in one pass over the view.
 
@@ -95,9 +95,9 @@ def sliding_log_probabilities(
     total = np.zeros((len(centroids), height, width), np.float32)
     count = np.zeros((height, width), np.float32)
     for (left, top), code in zip(corners, codes, strict=True):
-        window = np.s_[top : top + side, left : left + side]
-        total[:, *window] += log_probabilities(code, centroids, side, side)
-        count[window] += 1.0
+        rows, columns = slice(top, top + side), slice(left, left + side)
+        total[:, rows, columns] += log_probabilities(code, centroids, side, side)
+        count[rows, columns] += 1.0
     total /= count
     return total
 
@@ -125,8 +125,9 @@ def low_resolution_share(depth_m: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         float32 of the same shape, 0 to 1.
     """
-    share = 1.0 / (depth_m + np.float32(1.0))
-    return np.where(np.isnan(share), SHARE_WITHOUT_DEPTH, share).astype(np.float32)
+    share = np.float32(1.0) / (depth_m + np.float32(1.0))
+    share[np.isnan(share)] = SHARE_WITHOUT_DEPTH
+    return share
 
 
 def fuse(low: LogProbabilities, high: LogProbabilities, share: NDArray[np.float32]) -> None:
