@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.golden_folder import GoldenFolder
@@ -20,6 +19,13 @@ from cups_core.network.vision_transformer import (
     HEAD_WIDTH,
     TransformerShape,
     VisionTransformer,
+)
+from cups_core.semantics.code_similarity import log_probabilities
+from cups_core.semantics.depth_guided import (
+    fuse,
+    low_resolution_codes,
+    low_resolution_share,
+    sliding_log_probabilities,
 )
 from cups_core.semantics.scene_view import SceneView
 
@@ -39,12 +45,11 @@ def compare(folder: Path) -> dict[str, float]:
     checkpoint = Checkpoint(folder, manifest["state_dict_sha256"], weights)
     network = DepthG(checkpoint, None, ComputeSettings(device="cpu"))
     image = golden.image("image.png", manifest["image_sha256"])
-    depth = golden.arrays["depth"]
-    view = SceneView(image, np.where(depth > 0, depth, np.float32(np.nan)))
-    found = {"code_full": golden.difference("code_full", network.codes([view])[0])}
-    with torch.inference_mode():
-        found |= _of_the_transformer(golden, network, image)
-    return found
+    view = SceneView(image, golden.arrays["depth"])
+    return {
+        **_of_the_transformer(golden, network, view),
+        **_of_inference(golden, network, view),
+    }
 
 
 def _shapes(manifest: dict[str, Any]) -> dict[str, Shape]:
@@ -61,20 +66,42 @@ def _shapes(manifest: dict[str, Any]) -> dict[str, Shape]:
     }
 
 
-def _of_the_transformer(
-    golden: GoldenFolder, network: DepthG, image: NDArray[np.uint8]
-) -> dict[str, float]:
-    """Tokens, last attention and position tables."""
+def _of_inference(golden: GoldenFolder, network: DepthG, view: SceneView) -> dict[str, float]:
+    """Both branches and what they make together."""
+    codes = low_resolution_codes(view, network)
+    low = log_probabilities(codes, network.centroids, *view.shape)
+    high = sliding_log_probabilities(view, network, network.centroids)
+    fused = high.copy()
+    fuse(low, fused, low_resolution_share(view.depth_m))
+    found = {"lowres_code": golden.difference("lowres_code", codes)}
+    for name, values in (("slide", high), ("lowres", low), ("fused", fused)):
+        winners = golden.picture(f"argmax_{name}.png")[None].astype(np.int64)
+        found[f"{name}_logprob"] = golden.difference(f"{name}_logprob", values)
+        # Where another class wins here, by how much.
+        behind = values.max(0) - np.take_along_axis(values, winners, 0)[0]
+        found[f"argmax_{name}"] = float(behind.max())
+    return found
+
+
+def _of_the_transformer(golden: GoldenFolder, network: DepthG, view: SceneView) -> dict[str, float]:
+    """Codes of the whole view, tokens, last attention and position tables."""
     transformer = network.features.network
-    seen: list[Tensor] = []
     last = transformer.blocks[-1].attn
-    hook = last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    tokens = transformer(network.features.normalised(image[None]))[0]
-    hook.remove()
-    queries, keys, _ = last.qkv(seen[0][0]).unflatten(1, (3, last.heads, HEAD_WIDTH)).unbind(1)
-    likeness = torch.einsum("hd,nhd->hn", queries[0], keys) / HEAD_WIDTH**0.5
+    inside: dict[str, Tensor] = {}
+    hooks = [
+        last.register_forward_hook(lambda _, given, __: inside.update(attended=given[0][0])),
+        transformer.norm.register_forward_hook(lambda _, __, made: inside.update(tokens=made[0])),
+    ]
+    codes = network.codes([view])[0]
+    for hook in hooks:
+        hook.remove()
+    with torch.inference_mode():
+        split = last.qkv(inside["attended"]).unflatten(1, (3, last.heads, HEAD_WIDTH))
+        queries, keys, _ = split.unbind(1)
+        likeness = torch.einsum("hd,nhd->hn", queries[0], keys) / HEAD_WIDTH**0.5
     found = {
-        "tokens_full": golden.difference("tokens_full", tokens.numpy()),
+        "code_full": golden.difference("code_full", codes),
+        "tokens_full": golden.difference("tokens_full", inside["tokens"].numpy()),
         "attention_full_cls_row": golden.difference(
             "attention_full_cls_row", likeness.softmax(1).numpy()
         ),
@@ -84,5 +111,7 @@ def _of_the_transformer(
             table = name.removesuffix("_shape")
             sides = (int(side) for side in table.removeprefix("pos_embed_").split("x"))
             height, width = (side // network.cell_px for side in sides)
-            found[table] = golden.difference(table, transformer.positions(height, width)[0].numpy())
+            found[table] = golden.difference(
+                table, transformer.positions(height, width)[0].detach().numpy()
+            )
     return found

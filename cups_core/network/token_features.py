@@ -92,11 +92,11 @@ class TokenFeatures:
         for begin in range(0, len(views), at_once):
             images = np.stack([view.image for view in views[begin : begin + at_once]])
             with self._compute.running():
-                made = head(self.network.grid(self.normalised(images)))
+                made = head(self.network.grid(self._normalised(images)))
             found.append(made.float().cpu().numpy())
         return np.concatenate(found)
 
-    def normalised(self, images: NDArray[np.uint8]) -> Tensor:
+    def _normalised(self, images: NDArray[np.uint8]) -> Tensor:
         """(N, H, W, 3), 0 to 255, as the network was trained to see it: (N, 3, H, W)."""
         scaled = torch.from_numpy(images).to(self._compute.device).permute(0, 3, 1, 2) / 255
         return (scaled - self._mean) / self._deviation
