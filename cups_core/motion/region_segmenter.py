@@ -12,7 +12,7 @@ from cups_core.motion.object_motion import fit_object_motion
 from cups_core.motion.object_table import ObjectSettings, list_objects
 from cups_core.motion.region_graph import build_region_graph
 from cups_core.motion.region_growing import bleeding_regions, grow_regions
-from cups_core.motion.scene_flow import SceneFlow
+from cups_core.motion.scene_flow import SceneFlow, StereoMotion
 from cups_core.motion.segmentation import MotionSegmenter
 from cups_core.motion.segments import MotionSegments
 from cups_core.motion.static_evidence import StaticEvidence
@@ -27,7 +27,11 @@ class RegionSegmenter(MotionSegmenter):
         super().__init__(settings)
 
     def _find_objects(
-        self, scene: SceneFlow, weighed: StaticEvidence, interval_s: float
+        self,
+        motion: StereoMotion,
+        scene: SceneFlow,
+        weighed: StaticEvidence,
+        interval_s: float,
     ) -> tuple[MotionSegments, str]:
         graph = build_region_graph(weighed)
         of_patch, _ = grow_regions(graph)

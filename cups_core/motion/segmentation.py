@@ -118,12 +118,16 @@ class MotionSegmenter(ABC):
             BLEED_RADIUS,
             None if moved_before is None else moved_before[:: scene.stride, :: scene.stride],
         )
-        segments, note = self._find_objects(scene, weighed, interval_s)
+        segments, note = self._find_objects(motion, scene, weighed, interval_s)
         return SegmentationResult(segments, ego, note)
 
     @abstractmethod
     def _find_objects(
-        self, scene: SceneFlow, weighed: StaticEvidence, interval_s: float
+        self,
+        motion: StereoMotion,
+        scene: SceneFlow,
+        weighed: StaticEvidence,
+        interval_s: float,
     ) -> tuple[MotionSegments, str]:
         """Objects and what is to be said about them (see `SegmentationResult.note`)."""
 

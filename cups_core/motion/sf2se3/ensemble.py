@@ -13,16 +13,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.motion.consistency import disparity_consistency, flow_consistency
 from cups_core.motion.object_motion import fit_object_motion
 from cups_core.motion.object_table import ObjectSettings, list_objects
 from cups_core.motion.region_graph import build_region_graph
-from cups_core.motion.scene_flow import SceneFlow
+from cups_core.motion.scene_flow import SceneFlow, StereoMotion
 from cups_core.motion.segmentation import MotionSegmenter
 from cups_core.motion.segments import MotionSegments
 from cups_core.motion.sf2se3.consensus import deviations, tail
 from cups_core.motion.sf2se3.dense_assignment import assign_densely
 from cups_core.motion.sf2se3.matrix_nms import decay_scores
 from cups_core.motion.sf2se3.measured_points import measure_points
+from cups_core.motion.sf2se3.noise_scale import truncated_noise_scale
 from cups_core.motion.sf2se3.selection import select_motions
 from cups_core.motion.static_evidence import StaticEvidence
 from cups_core.settings import setting
@@ -53,22 +55,25 @@ class RigidMotionClustering(MotionSegmenter):
         self._settings = settings
 
     def _find_objects(
-        self, scene: SceneFlow, weighed: StaticEvidence, interval_s: float
+        self,
+        motion: StereoMotion,
+        scene: SceneFlow,
+        weighed: StaticEvidence,
+        interval_s: float,
     ) -> tuple[MotionSegments, str]:
         s = self._settings
         reliable = weighed.known & weighed.informative & ~weighed.ground
         suspect = reliable & (weighed.evidence > 0)
-        static_sample = reliable & ~suspect
-        static_sample[1::2] = False
-        static_sample[:, 1::2] = False
         ego = weighed.ego_motion
-        calm = measure_points(scene, weighed, static_sample, 1.0)
-        q = ego.apply(calm.position)
-        dd = np.abs(calm.measured[:, 2] - calm.rig.focal_baseline / q[:, 2])
-        dd = dd[np.isfinite(dd)]
-        sigma_d = max(0.05, 1.4826 * float(np.median(dd))) / np.sqrt(2) if len(dd) else 1.0
+        st = scene.stride
+        fe = flow_consistency(motion.flow_forward, motion.flow_backward).error_px[::st, ::st]
+        de = disparity_consistency(motion.disparity, motion.disparity_right).error_px[::st, ::st]
+        D = 3.0
+        sigma_d = max(.05, truncated_noise_scale(de[suspect][:, None], D)[0] / 2**.5)
+        sigma_f = truncated_noise_scale(fe[suspect][:, None] / 2**.5, D)[0]
+        print('sig', sigma_d, sigma_f)
         self.sigma_d = sigma_d
-        dense = measure_points(scene, weighed, suspect, sigma_d)
+        dense = measure_points(scene, weighed, suspect, sigma_d, sigma_f)
         # one per cell
         cells = dense.rows // CELL * 100000 + dense.columns // CELL
         order = np.lexsort((scene.flow_error[dense.rows, dense.columns], cells))

@@ -114,7 +114,8 @@ def measure_points(
     scene: SceneFlow,
     weighed: StaticEvidence,
     chosen: NDArray[np.bool_],
-    sigma_disparity: float = np.nan,
+    sigma_disparity: float,
+    sigma_flow: float,
 ) -> MeasuredPoints:
     """Measurements of the chosen grid points.
 
@@ -135,7 +136,7 @@ def measure_points(
     now, after = _disparities(
         scene.disparity, scene.next_disparity, scene.next_map, rows, columns, target
     )
-    sigma = np.hypot(weighed.sigma[rows, columns], SMOOTHED_SHARE * np.hypot(*residual.T))
+    sigma = np.hypot(np.maximum(weighed.sigma[rows, columns], sigma_flow), SMOOTHED_SHARE * np.hypot(*residual.T))
     return MeasuredPoints(
         rig,
         rows,
