@@ -71,7 +71,6 @@ class RigidMotionClustering(MotionSegmenter):
         D = 3.0
         sigma_d = max(.05, truncated_noise_scale(de[suspect][:, None], D)[0] / 2**.5)
         sigma_f = truncated_noise_scale(fe[suspect][:, None] / 2**.5, D)[0]
-        print('sig', sigma_d, sigma_f)
         self.sigma_d = sigma_d
         dense = measure_points(scene, weighed, suspect, sigma_d, sigma_f)
         # one per cell
@@ -85,13 +84,15 @@ class RigidMotionClustering(MotionSegmenter):
         graph = build_region_graph(weighed)
         static = deviations(dense, ego)
         masks, scores = [], []
+        idx = np.full(graph.labels.shape, -1)
+        idx[dense.rows, dense.columns] = np.arange(len(dense))
         self.debug = (pts, accepted, dense)
         self.labels = []
         for objects in accepted:
             if not objects:
                 continue
             label, prob = assign_densely(
-                graph, pts, objects, dense, static, cell, scene.stride
+                graph, weighed, pts, objects, dense, idx, static, cell, scene.stride
             )
             lab = label[graph.labels]
             pr = prob[graph.labels]

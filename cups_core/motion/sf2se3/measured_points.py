@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 # The flow of what moves against its surroundings is smoothed with theirs: wrong by this share.
-SMOOTHED_SHARE = 0.04
+SMOOTHED_SHARE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
