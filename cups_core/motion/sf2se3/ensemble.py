@@ -9,28 +9,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cups_core.motion.consistency import disparity_consistency, flow_consistency
-from cups_core.motion.object_motion import fit_object_motion
+from cups_core.motion.object_motion import ObjectMotion
 from cups_core.motion.object_table import ObjectSettings, list_objects
-from cups_core.motion.region_graph import build_region_graph
+from cups_core.motion.region_graph import Integers, RegionGraph, build_region_graph
+from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import SceneFlow, StereoMotion
 from cups_core.motion.segmentation import MotionSegmenter
 from cups_core.motion.segments import MotionSegments
-from cups_core.motion.sf2se3.consensus import deviations, tail
 from cups_core.motion.sf2se3.dense_assignment import assign_densely
-from cups_core.motion.sf2se3.matrix_nms import decay_scores
-from cups_core.motion.sf2se3.measured_points import measure_points
-from cups_core.motion.sf2se3.noise_scale import truncated_noise_scale
-from cups_core.motion.sf2se3.selection import select_motions
+from cups_core.motion.sf2se3.object_fit import fit_rigid_objects
+from cups_core.motion.sf2se3.painting import paint
+from cups_core.motion.sf2se3.selection import RigidObject, select_motions
+from cups_core.motion.sf2se3.suspects import Suspects, find_suspects
+from cups_core.motion.sf2se3.turn_prior import TurnPrior
+from cups_core.motion.sf2se3.votes import Votes, connected_masks, elect
 from cups_core.motion.static_evidence import StaticEvidence
 from cups_core.settings import setting
-
-CELL = 4
-MIN_COMPONENT_PX = 128
 
 
 @dataclass(frozen=True)
@@ -39,16 +36,28 @@ class ClusteringSettings(ObjectSettings):
 
     runs: int = setting(8, "random runs of the ensemble", minimum=1, maximum=64)
     seed: int = setting(0, "seed of the random runs", minimum=0)
-    minimum_consistency: float = setting(
-        0.8, "share of the runs that must find an object", minimum=0.0, maximum=1.0
+    minimum_area_px: int = setting(
+        128, "smallest object that a run may find, image pixels", minimum=1
     )
-    minimum_score: float = setting(
-        0.6, "score that a mask must keep in non-maximum suppression", minimum=0.0, maximum=1.0
+    minimum_consistency: float = setting(
+        0.8, "share of the runs that must cover an object", minimum=0.0, maximum=1.0
+    )
+    minimum_agreement: float = setting(
+        0.6,
+        "mean overlap with the runs' masks that an object must keep after non-maximum suppression",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    decay: str = setting(
+        "gaussian", "how overlap lowers the rank of a mask", choices=("gaussian", "linear")
+    )
+    border_px: int = setting(
+        0, "columns at the left and right border of the image that belong to no object", minimum=0
     )
 
 
 class RigidMotionClustering(MotionSegmenter):
-    """Finds moving objects by clustering scene flow into rigid motions."""
+    """Finds moving objects by clustering scene flow into rigid motions, several times over."""
 
     def __init__(self, settings: ClusteringSettings = ClusteringSettings()) -> None:
         super().__init__(settings)
@@ -61,68 +70,55 @@ class RigidMotionClustering(MotionSegmenter):
         weighed: StaticEvidence,
         interval_s: float,
     ) -> tuple[MotionSegments, str]:
-        s = self._settings
-        reliable = weighed.known & weighed.informative & ~weighed.ground
-        suspect = reliable & (weighed.evidence > 0)
-        ego = weighed.ego_motion
-        st = scene.stride
-        fe = flow_consistency(motion.flow_forward, motion.flow_backward).error_px[::st, ::st]
-        de = disparity_consistency(motion.disparity, motion.disparity_right).error_px[::st, ::st]
-        D = 3.0
-        sigma_d = max(.05, truncated_noise_scale(de[suspect][:, None], D)[0] / 2**.5)
-        sigma_f = truncated_noise_scale(fe[suspect][:, None] / 2**.5, D)[0]
-        self.sigma_d = sigma_d
-        dense = measure_points(scene, weighed, suspect, sigma_d, sigma_f)
-        # one per cell
-        cells = dense.rows // CELL * 100000 + dense.columns // CELL
-        order = np.lexsort((scene.flow_error[dense.rows, dense.columns], cells))
-        first = np.unique(cells[order], return_index=True)[1]
-        cell = CELL
-        pts = dense[order[first]]
-        gens = [np.random.default_rng([s.seed, run]) for run in range(s.runs)]
-        accepted = select_motions(pts, cell, gens, ego, interval_s)
+        s, ego = self._settings, weighed.ego_motion
+        suspects = find_suspects(motion, scene, weighed)
+        prior = TurnPrior.between_frames(ego, interval_s)
+        generators = [np.random.default_rng([s.seed, run]) for run in range(s.runs)]
+        selection = select_motions(suspects.sample, suspects.cell, generators, ego, prior)
         graph = build_region_graph(weighed)
-        static = deviations(dense, ego)
-        masks, scores = [], []
-        idx = np.full(graph.labels.shape, -1)
-        idx[dense.rows, dense.columns] = np.arange(len(dense))
-        self.debug = (pts, accepted, dense)
-        self.labels = []
-        for objects in accepted:
-            if not objects:
+        votes, starts = self._vote(graph, weighed, suspects, selection.objects, scene.stride)
+        kept, consistency = elect(
+            votes, graph.area, s.runs, s.minimum_consistency, s.minimum_agreement, s.decay
+        )
+        # Larger masks first: what passes in front of a large object stays visible.
+        size = votes.masks[kept] @ graph.area
+        kept = kept[np.argsort(-size, kind="stable")]
+        region = paint(votes.masks[kept][:, graph.labels])
+        border = -(-s.border_px // scene.stride)
+        region[:, :border] = region[:, region.shape[1] - border :] = 0
+        fitted: ObjectMotion = fit_rigid_objects(
+            suspects.points,
+            region[suspects.points.rows, suspects.points.columns],
+            [starts[index] for index in kept],
+            ego,
+            prior,
+        )
+        found = list_objects(
+            scene, weighed, region, fitted, interval_s, s, np.append(0.0, consistency[kept])
+        )
+        lost = [str(run) for run, count in enumerate(selection.lost) if count]
+        note = f"no finite motion in refinements of runs {', '.join(lost)}" if lost else ""
+        return found, note
+
+    def _vote(
+        self,
+        graph: RegionGraph,
+        weighed: StaticEvidence,
+        suspects: Suspects,
+        objects: list[list[RigidObject]],
+        stride: int,
+    ) -> tuple[Votes, list[RigidTransform]]:
+        """All masks of all runs, and the motion of each."""
+        masks: list[NDArray[np.bool_]] = []
+        runs: list[int] = []
+        motions: list[RigidTransform] = []
+        for run, found in enumerate(objects):
+            if not found:
                 continue
-            label, prob = assign_densely(
-                graph, weighed, pts, objects, dense, idx, static, cell, scene.stride
-            )
-            lab = label[graph.labels]
-            pr = prob[graph.labels]
-            self.labels.append(lab)
-            for k in range(1, len(objects) + 1):
-                n, comp, stats, _ = cv2.connectedComponentsWithStats((lab == k).astype(np.uint8), connectivity=8)
-                for c in range(1, n):
-                    if stats[c, 4] * scene.stride**2 < MIN_COMPONENT_PX:
-                        continue
-                    m = comp == c
-                    masks.append(m)
-                    scores.append(pr[m].mean())
-        region = np.zeros(graph.labels.shape, np.int64)
-        number = 0
-        cons = [0.0]
-        if masks:
-            M = np.array(masks)
-            sc = np.array(scores)
-            counts = M.sum(0)
-            c = np.array([counts[m].mean() for m in M]) / s.runs
-            keep = np.flatnonzero(c >= s.minimum_consistency)
-            if len(keep):
-                M, sc, c = M[keep], sc[keep], c[keep]
-                dec = decay_scores(M.reshape(len(M), -1), sc)
-                keep = np.flatnonzero(dec >= s.minimum_score)
-                area = M.reshape(len(M), -1).sum(1)
-                for k in keep[np.argsort(area[keep], kind="stable")]:
-                    number += 1
-                    region[M[k]] = number
-                    cons.append(c[k])
-        self.region = region
-        fitted = fit_object_motion(scene, weighed, region, number)
-        return list_objects(scene, weighed, region, fitted, interval_s, s, np.array(cons)), ""
+            label: Integers = assign_densely(graph, weighed, suspects, found, stride)
+            for mask in connected_masks(graph, label, self._settings.minimum_area_px / stride**2):
+                masks.append(mask)
+                runs.append(run)
+                motions.append(found[label[mask][0] - 1].motion)
+        shape = (len(masks), len(graph.area))
+        return Votes(np.array(masks, np.bool_).reshape(shape), np.array(runs, np.int64)), motions

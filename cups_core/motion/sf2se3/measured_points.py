@@ -69,6 +69,11 @@ class MeasuredPoints:
         rig = self.rig
         return np.array([rig.fx, rig.fy, rig.cx, rig.cy, rig.focal_baseline])
 
+    @property
+    def sigma_depth(self) -> Floats:
+        """Noise of the depth at t, float64 (N,), metres."""
+        return self.position[:, 2] ** 2 / self.rig.focal_baseline * self.sigma_disparity
+
     def position_after(self) -> Floats:
         """Where flow and disparity put the points at t+1, (N, 3), metres; NaN without disparity."""
         rig = self.rig
@@ -114,8 +119,8 @@ def measure_points(
     scene: SceneFlow,
     weighed: StaticEvidence,
     chosen: NDArray[np.bool_],
-    sigma_disparity: float,
     sigma_flow: float,
+    sigma_disparity: float,
 ) -> MeasuredPoints:
     """Measurements of the chosen grid points.
 
@@ -123,20 +128,22 @@ def measure_points(
         scene: measurements on a grid.
         weighed: residual flow, averaged over the surface, and its noise.
         chosen: bool (h, w), points with a known disparity.
+        sigma_flow: least noise of either component of the flow, pixels.
         sigma_disparity: noise of one disparity, pixels.
     """
     rig = scene.rig
     rows, columns = np.nonzero(chosen)
     x, y = columns * float(scene.stride), rows * float(scene.stride)
-    # Residuals are deviations from where ego-motion takes a point of the disparity measured there.
-    z = rig.focal_baseline / np.maximum(weighed.disparity[rows, columns].astype(np.float64), 0.3)
     rays = np.stack([(x - rig.cx) / rig.fx, (y - rig.cy) / rig.fy, np.ones(len(x))], 1)
+    # The residual is the deviation from where ego-motion takes the point if its disparity is the
+    # one measured just there.
+    z = rig.focal_baseline / scene.disparity[rows, columns].astype(np.float64)
     residual = weighed.residual[rows, columns].astype(np.float64)
     target = rig.project(weighed.ego_motion.apply(rays * z[:, None])) + residual
     now, after = _disparities(
         scene.disparity, scene.next_disparity, scene.next_map, rows, columns, target
     )
-    sigma = np.hypot(np.maximum(weighed.sigma[rows, columns], sigma_flow), SMOOTHED_SHARE * np.hypot(*residual.T))
+    least = np.maximum(weighed.sigma[rows, columns], sigma_flow)
     return MeasuredPoints(
         rig,
         rows,
@@ -144,6 +151,6 @@ def measure_points(
         rays * (rig.focal_baseline / now)[:, None],
         now,
         np.concatenate([target, after[:, None]], 1),
-        sigma,
+        np.hypot(least, SMOOTHED_SHARE * np.hypot(*residual.T)),
         sigma_disparity,
     )

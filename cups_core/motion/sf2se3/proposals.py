@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.compiled import kernel
-from cups_core.motion.rigid_transform import RigidTransform, fit_rigid_transforms
+from cups_core.motion.rigid_transform import fit_rigid_transforms
 from cups_core.motion.sf2se3.measured_points import Floats, Integers, MeasuredPoints
+from cups_core.motion.sf2se3.turn_prior import TurnPrior
 
 LARGEST_CLUSTER = 5
 SMALLEST_CLUSTER = 2
@@ -19,8 +20,7 @@ LARGEST_DISTANCE_M = 5.0
 # Distances may change by so much, and by so many sigma of what the noise makes of them.
 RIGIDITY_M = 0.03
 RIGIDITY_SIGMAS = 2.0
-# Road users turn about as fast as this against the ground: sigma of the prior on rotations.
-TURN_RATE_RAD_S = 1.0
+# Any length does: the weights of the virtual points follow from it.
 VIRTUAL_ARM_M = 1.0
 
 
@@ -68,12 +68,10 @@ def link_rigid_pairs(points: MeasuredPoints) -> NDArray[np.bool_]:
     Returns:
         bool (N, N), symmetric.
     """
-    fb = points.rig.focal_baseline
     after = points.position_after()
-    now_sigma = points.position[:, 2] ** 2 / fb * points.sigma_disparity
-    after_sigma = after[:, 2] ** 2 / fb * points.sigma_disparity
+    sigma_after = after[:, 2] ** 2 / points.rig.focal_baseline * points.sigma_disparity
     across = after[:, 2] * points.sigma / points.rig.fx
-    return _link(points.position, after, now_sigma, after_sigma, across)
+    return _link(points.position, after, points.sigma_depth, sigma_after, across)
 
 
 @kernel
@@ -124,8 +122,7 @@ def propose_motions(
     linked: NDArray[np.bool_],
     free: NDArray[np.bool_],
     draws: Floats,
-    ego_motion: RigidTransform,
-    interval_s: float,
+    prior: TurnPrior,
 ) -> tuple[Floats, Floats]:
     """Motions of random small clusters of points that nothing explains yet.
 
@@ -134,8 +131,7 @@ def propose_motions(
         linked: bool (N, N), from `link_rigid_pairs`.
         free: bool (runs, N), points that no accepted object of the run explains.
         draws: (runs, proposals, LARGEST_CLUSTER), uniform random numbers in [0, 1).
-        ego_motion: objects are expected to turn with the static scene, more or less.
-        interval_s: time between the frames, seconds.
+        prior: how objects turn.
 
     Returns:
         Rotations (runs, proposals, 3, 3) and translations (runs, proposals, 3), metres; NaN where
@@ -154,17 +150,16 @@ def propose_motions(
         clusters, member = np.where(member, clusters, 0)[found], member[found]
         source, target = points.position[clusters], points.position_after()[clusters]
         target = np.where(member[..., None], target, 0.0)
-        depth_sigma = points.position[:, 2] ** 2 / points.rig.focal_baseline
-        depth_sigma *= points.sigma_disparity
-        weights = np.where(member, 1.0 / depth_sigma[clusters] ** 2, 0.0)
+        weights = np.where(member, 1.0 / points.sigma_depth[clusters] ** 2, 0.0)
         # Six virtual points about the centroid turn as the static scene does, with the weight of
         # the prior: few noisy points cannot tell a rotation.
         share = weights / weights.sum(1, keepdims=True)
         arms = VIRTUAL_ARM_M * np.concatenate([np.eye(3), -np.eye(3)])
         centre_s, centre_t = ((share[..., None] * x).sum(1) for x in (source, target))
         source = np.concatenate([source, centre_s[:, None] + arms], 1)
-        target = np.concatenate([target, centre_t[:, None] + arms @ ego_motion.rotation.T], 1)
-        prior = 1.0 / (2.0 * VIRTUAL_ARM_M * TURN_RATE_RAD_S * interval_s) ** 2
-        weights = np.concatenate([weights, np.full((len(weights), len(arms)), prior)], 1)
+        target = np.concatenate([target, centre_t[:, None] + arms @ prior.rotation.T], 1)
+        # A turn by one sigma about any axis moves four of them, and costs one.
+        weight = 1.0 / (2.0 * VIRTUAL_ARM_M * prior.sigma_rad) ** 2
+        weights = np.concatenate([weights, np.full((len(weights), len(arms)), weight)], 1)
         rotations[found], translations[found] = fit_rigid_transforms(source, target, weights)
     return rotations.reshape(*shape, 3, 3), translations.reshape(*shape, 3)

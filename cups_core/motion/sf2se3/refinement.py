@@ -12,10 +12,13 @@ from cups_core.compiled import kernel
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.sf2se3.consensus import NEAREST_M, deviation
 from cups_core.motion.sf2se3.measured_points import Floats, MeasuredPoints
+from cups_core.motion.sf2se3.turn_prior import TurnPrior
 
 ROUNDS = 5
 # Squared deviation at which a point's weight has fallen to a quarter.
 ROBUST_WIDTH = 9.0
+# Keeps directions that no point measures where they are.
+RIDGE = 1e-9
 
 
 @kernel
@@ -127,9 +130,9 @@ def _systems(
 
 def _turns(vectors: Floats) -> Floats:
     """Rotation matrices (H, 3, 3) of rotation vectors (H, 3), radians."""
-    return np.array(
-        [RigidTransform.from_twist(np.concatenate([v, np.zeros(3)])).rotation for v in vectors]
-    )
+    twists = np.concatenate([vectors, np.zeros_like(vectors)], 1)
+    turns = [RigidTransform.from_twist(twist).rotation for twist in twists]
+    return np.array(turns).reshape(-1, 3, 3)
 
 
 def _rotation_vectors(rotations: Floats) -> Floats:
@@ -152,8 +155,7 @@ def refine_motions(
     rotations: Floats,
     translations: Floats,
     chosen: NDArray[np.bool_],
-    ego_motion: RigidTransform,
-    turn_sigma: float,
+    prior: TurnPrior,
 ) -> tuple[Floats, Floats]:
     """Gauss-Newton on reprojection and disparity of the chosen points, all motions at once.
 
@@ -162,11 +164,13 @@ def refine_motions(
         rotations: (H, 3, 3), start.
         translations: (H, 3), metres, start.
         chosen: bool (H, N), inliers of each motion, at least one.
-        ego_motion: motion of the static scene; objects are expected to turn with it.
-        turn_sigma: by about this angle they do not, radians.
+        prior: how objects turn.
+
+    Returns:
+        Rotations and translations, NaN for a motion whose system has no finite solution; it does
+        not concern the others.
     """
-    count = np.maximum(chosen.sum(1), 1)
-    centre = (chosen @ points.position) / count[:, None]
+    centre = (chosen @ points.position) / chosen.sum(1)[:, None]
     for _ in range(ROUNDS):
         moved = np.einsum("hij,hj->hi", rotations, centre) + translations
         normal, right = _systems(
@@ -181,13 +185,14 @@ def refine_motions(
             points.sigma,
             points.sigma_disparity,
         )
-        turned = _rotation_vectors(rotations @ ego_motion.rotation.T)
-        normal[:, range(3), range(3)] += 1.0 / turn_sigma**2
-        right[:, :3] -= turned / turn_sigma**2
-        ridge = 1e-9 * np.trace(normal, axis1=1, axis2=2)
-        step = np.linalg.solve(normal + ridge[:, None, None] * np.eye(6), right[..., None])[..., 0]
-        turn = _turns(step[:, :3])
-        rotations = turn @ rotations
+        turned = _rotation_vectors(rotations @ prior.rotation.T)
+        normal[:, range(3), range(3)] += 1.0 / prior.sigma_rad**2
+        right[:, :3] -= turned / prior.sigma_rad**2
+        normal += RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(6)
+        lost = ~(np.isfinite(normal).all((1, 2)) & np.isfinite(right).all(1))
+        normal[lost], right[lost] = np.eye(6), np.nan
+        step = np.linalg.solve(normal, right[..., None])[..., 0]
+        rotations = _turns(step[:, :3]) @ rotations
         # The turn is about the moved centre, which then shifts.
         translations = moved + step[:, 3:] - np.einsum("hij,hj->hi", rotations, centre)
     return rotations, translations

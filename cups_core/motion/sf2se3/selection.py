@@ -10,34 +10,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cups_core.compiled import kernel
-from cups_core.motion.region_graph import find_root
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.sf2se3.consensus import INLIER_PROBABILITY, soft_inliers
-from cups_core.motion.sf2se3.measured_points import Floats, Integers, MeasuredPoints
-from cups_core.motion.sf2se3.proposals import (
-    LARGEST_CLUSTER,
-    TURN_RATE_RAD_S,
-    link_rigid_pairs,
-    propose_motions,
-)
+from cups_core.motion.sf2se3.measured_points import Floats, MeasuredPoints
+from cups_core.motion.sf2se3.proposals import LARGEST_CLUSTER, link_rigid_pairs, propose_motions
 from cups_core.motion.sf2se3.refinement import refine_motions
+from cups_core.motion.sf2se3.spatial_split import split_in_space
+from cups_core.motion.sf2se3.turn_prior import TurnPrior
 
 ROUNDS = 6
 PROPOSALS = 100
 FAILURES = 2
-COMPONENTS_PER_ROUND = 3
+PIECES_PER_ROUND = 3
 MOST_OBJECTS = 10
 # Soft inliers that a motion must explain beyond what is explained already.
 LEAST_GAIN = 3.0
-# Inliers this close, or this close in the image, are pieces of one object.
-LINK_M = 1.5
-LINK_CELLS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class RigidObject:
-    """One accepted motion of one run with the points that follow it.
+    """One accepted motion of one run and the points that follow it.
 
     Attributes:
         motion: takes its points from the camera frame at t to the one at t+1.
@@ -48,48 +40,118 @@ class RigidObject:
     inliers: NDArray[np.bool_]
 
 
-@kernel
-def _pieces(
-    position: Floats, rows: Integers, columns: Integers, depth_sigma: Floats, reach_cells: float
-) -> Integers:
-    count = len(position)
-    parent = np.arange(count)
-    for i in range(count):
-        for j in range(i):
-            across = (position[i, 0] - position[j, 0]) ** 2 + (position[i, 1] - position[j, 1]) ** 2
-            behind = abs(position[i, 2] - position[j, 2])
-            if behind > LINK_M + 2.0 * (depth_sigma[i] + depth_sigma[j]):
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """What the runs selected.
+
+    Attributes:
+        objects: of each run, by order of acceptance.
+        lost: of each run, how many refinements had no finite solution; those motions are left out.
+    """
+
+    objects: list[list[RigidObject]]
+    lost: list[int]
+
+
+class _Rounds:
+    """State of all runs between the rounds."""
+
+    def __init__(
+        self,
+        points: MeasuredPoints,
+        cell: int,
+        generators: list[np.random.Generator],
+        ego_motion: RigidTransform,
+        prior: TurnPrior,
+    ) -> None:
+        self.points, self.cell, self.prior = points, cell, prior
+        self.generators = generators
+        self.linked = link_rigid_pairs(points)
+        runs = len(generators)
+        static = soft_inliers(points, ego_motion.rotation[None], ego_motion.translation_m[None])
+        # How well each point is explained by now; ego-motion is the first accepted motion.
+        self.coverage = np.repeat(static, runs, 0)
+        self.failures = np.zeros(runs, np.int64)
+        self.objects: list[list[RigidObject]] = [[] for _ in range(runs)]
+        self.lost = [0] * runs
+
+    def step(self) -> bool:
+        """One round of all runs that have not ended; False when none is left."""
+        active = np.flatnonzero(self.failures < FAILURES)
+        if len(active) == 0:
+            return False
+        runs, rotations, translations, inliers = self._best_proposals(active)
+        took = self._accept(*self._refined_pieces(runs, rotations, translations, inliers))
+        self.failures[np.setdiff1d(active, took)] += 1
+        return True
+
+    def _best_proposals(
+        self, active: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], Floats, Floats, NDArray[np.bool_]]:
+        """Of each active run the proposal that explains most, if it explains enough."""
+        draws = np.stack(
+            [self.generators[run].random((PROPOSALS, LARGEST_CLUSTER)) for run in active]
+        )
+        free = self.coverage[active] < INLIER_PROBABILITY
+        rotations, translations = propose_motions(
+            self.points, self.linked, free, draws, self.prior
+        )
+        usable = np.isfinite(translations).all(2)
+        soft = np.zeros((*usable.shape, len(self.points)), np.float32)
+        soft[usable] = soft_inliers(self.points, rotations[usable], translations[usable])
+        gains = np.maximum(soft - self.coverage[active][:, None], 0).sum(2)
+        place = np.arange(len(active)), gains.argmax(1)
+        inliers = (soft[place] > INLIER_PROBABILITY) & free
+        going = (gains[place] >= LEAST_GAIN) & inliers.any(1)
+        return active[going], rotations[place][going], translations[place][going], inliers[going]
+
+    def _refined_pieces(
+        self,
+        runs: NDArray[np.intp],
+        rotations: Floats,
+        translations: Floats,
+        inliers: NDArray[np.bool_],
+    ) -> tuple[list[int], Floats, Floats, NDArray[np.bool_]]:
+        """The refined motions' inliers in pieces that lie apart, each with its own refined motion.
+
+        Returns:
+            Run, rotation, translation and points of each piece.
+        """
+        rotations, translations = refine_motions(
+            self.points, rotations, translations, inliers, self.prior
+        )
+        soft = soft_inliers(self.points, rotations, translations)
+        inliers = (soft > INLIER_PROBABILITY) & (self.coverage[runs] < INLIER_PROBABILITY)
+        owner: list[int] = []
+        pieces: list[NDArray[np.bool_]] = []
+        for index in range(len(runs)):
+            found = split_in_space(self.points, inliers[index], self.cell)[:PIECES_PER_ROUND]
+            pieces += found
+            owner += [index] * len(found)
+        chosen = np.array(pieces, np.bool_).reshape(len(pieces), len(self.points))
+        refined = refine_motions(
+            self.points, rotations[owner], translations[owner], chosen, self.prior
+        )
+        return [int(runs[index]) for index in owner], *refined, chosen
+
+    def _accept(
+        self, runs: list[int], rotations: Floats, translations: Floats, pieces: NDArray[np.bool_]
+    ) -> list[int]:
+        """Accepts the pieces that still explain enough; the runs that took any."""
+        finite = np.isfinite(rotations).all((1, 2)) & np.isfinite(translations).all(1)
+        soft = soft_inliers(self.points, rotations, translations)
+        soft = np.where(pieces & finite[:, None], soft, np.float32(0))
+        took = []
+        for index, run in enumerate(runs):
+            self.lost[run] += not finite[index]
+            gain = np.maximum(soft[index] - self.coverage[run], 0).sum()
+            if gain < LEAST_GAIN or len(self.objects[run]) >= MOST_OBJECTS:
                 continue
-            away = (rows[i] - rows[j]) ** 2 + (columns[i] - columns[j]) ** 2
-            if across < LINK_M**2 or away <= reach_cells * reach_cells:
-                a, b = find_root(parent, i), find_root(parent, j)
-                if a != b:
-                    parent[max(a, b)] = min(a, b)
-    for i in range(count):
-        parent[i] = find_root(parent, i)
-    return parent
-
-
-def _split(
-    points: MeasuredPoints, inliers: NDArray[np.bool_], cell: int
-) -> list[NDArray[np.bool_]]:
-    """Pieces of the inliers that lie apart in space (single linkage), largest first."""
-    chosen = np.flatnonzero(inliers)
-    depth_sigma = points.position[chosen, 2] ** 2 / points.rig.focal_baseline
-    roots = _pieces(
-        points.position[chosen],
-        points.rows[chosen],
-        points.columns[chosen],
-        depth_sigma * points.sigma_disparity,
-        LINK_CELLS * cell,
-    )
-    _, piece, sizes = np.unique(roots, return_inverse=True, return_counts=True)
-    pieces = []
-    for number in np.argsort(-sizes, kind="stable")[:COMPONENTS_PER_ROUND]:
-        mask = np.zeros(len(inliers), np.bool_)
-        mask[chosen[piece == number]] = True
-        pieces.append(mask)
-    return pieces
+            took.append(run)
+            motion = RigidTransform(rotations[index], translations[index])
+            self.objects[run].append(RigidObject(motion, soft[index] > INLIER_PROBABILITY))
+            self.coverage[run] = np.maximum(self.coverage[run], soft[index])
+        return took
 
 
 def select_motions(
@@ -97,85 +159,22 @@ def select_motions(
     cell: int,
     generators: list[np.random.Generator],
     ego_motion: RigidTransform,
-    interval_s: float,
-) -> list[list[RigidObject]]:
-    """Objects of each run, by order of acceptance.
+    prior: TurnPrior,
+) -> Selection:
+    """Rigid objects of each run.
+
+    A round proposes motions, takes the one that explains most, refines it, splits its points in
+    space and accepts the pieces that explain enough. The second round without success ends a run.
 
     Args:
         points: one point per cell, none of which ego-motion explains.
         cell: side of a cell, grid points.
         generators: one per run.
         ego_motion: motion of the static scene.
-        interval_s: time between the frames, seconds.
+        prior: how objects turn.
     """
-    runs, count = len(generators), len(points)
-    accepted: list[list[RigidObject]] = [[] for _ in range(runs)]
-    if count == 0:
-        return accepted
-    linked = link_rigid_pairs(points)
-    static = soft_inliers(
-        points, ego_motion.rotation[None], ego_motion.translation_m[None]
-    )[0]
-    coverage = np.repeat(static[None], runs, 0)
-    failures = np.zeros(runs, np.int64)
-    turn_sigma = TURN_RATE_RAD_S * abs(interval_s)
+    rounds = _Rounds(points, cell, generators, ego_motion, prior)
     for _ in range(ROUNDS):
-        active = np.flatnonzero(failures < FAILURES)
-        if len(active) == 0:
+        if not rounds.step():
             break
-        draws = np.stack(
-            [generators[run].random((PROPOSALS, LARGEST_CLUSTER)) for run in active]
-        )
-        free = coverage[active] < INLIER_PROBABILITY
-        rotations, translations = propose_motions(
-            points, linked, free, draws, ego_motion, abs(interval_s)
-        )
-        usable = ~np.isnan(translations[..., 0])
-        soft = np.zeros((*usable.shape, count), np.float32)
-        soft[usable] = soft_inliers(points, rotations[usable], translations[usable])
-        gains = np.maximum(soft - coverage[active][:, None], 0).sum(2)
-        best = gains.argmax(1)
-        some = (np.arange(len(active)), best)
-        failures[active[gains[some] < LEAST_GAIN]] += 1
-        going = np.flatnonzero(gains[some] >= LEAST_GAIN)
-        if len(going) == 0:
-            continue
-        some = (going, best[going])
-        R, t = refine_motions(
-            points,
-            rotations[some],
-            translations[some],
-            (soft[some] > INLIER_PROBABILITY) & free[going],
-            ego_motion,
-            turn_sigma,
-        )
-        soft_refined = soft_inliers(points, R, t)
-        owners: list[int] = []
-        pieces: list[NDArray[np.bool_]] = []
-        starts: list[int] = []
-        for index, place in enumerate(going):
-            inliers = (soft_refined[index] > INLIER_PROBABILITY) & free[place]
-            for piece in _split(points, inliers, cell) if inliers.any() else []:
-                owners.append(int(active[place]))
-                pieces.append(piece)
-                starts.append(index)
-        if not pieces:
-            continue
-        R, t = refine_motions(
-            points, R[starts], t[starts], np.array(pieces), ego_motion, turn_sigma
-        )
-        soft_pieces = soft_inliers(points, R, t)
-        took = set()
-        for index, run in enumerate(owners):
-            mine = np.where(pieces[index], soft_pieces[index], 0)
-            gain = float(np.maximum(mine - coverage[run], 0).sum())
-            if gain < LEAST_GAIN or len(accepted[run]) >= MOST_OBJECTS:
-                continue
-            took.add(run)
-            inliers = mine > INLIER_PROBABILITY
-            accepted[run].append(RigidObject(RigidTransform(R[index], t[index]), inliers))
-            coverage[run] = np.maximum(coverage[run], mine)
-        for place in going:
-            if int(active[place]) not in took:
-                failures[active[place]] += 1
-    return accepted
+    return Selection(rounds.objects, rounds.lost)
