@@ -16,6 +16,7 @@ from cups_core.motion.object_shape import complete_shape
 from cups_core.motion.scene_flow import SceneFlow
 from cups_core.motion.segments import MotionSegments, MovingObject, areas_and_boxes, enlarged
 from cups_core.motion.static_evidence import StaticEvidence
+from cups_core.motion.visible_surface import visible_surface_m2
 from cups_core.settings import setting
 
 # Flow is wrong by about this share of the camera's own speed, whatever else the noise says.
@@ -105,10 +106,14 @@ def list_objects(
         measured = weighed.known[points]
         if measured.sum() < 8 or measured.mean() < 0.2:
             continue
-        depth = rig.focal_baseline / float(np.median(weighed.disparity[points][measured]))
-        x, y = (float(np.median(axis[measured])) * scene.stride for axis in points[::-1])
-        centroid = depth * np.array([(x - rig.cx) / rig.fx, (y - rig.cy) / rig.fy, 1.0])
-        surface = area * scene.stride**2 * depth**2 / (rig.fx * rig.fy)
+        disparity = weighed.disparity[points][measured].astype(np.float64)
+        y, x = (axis[measured] * float(scene.stride) for axis in points)
+        depth = rig.focal_baseline / float(np.median(disparity))
+        aside, down = (float(np.median(x)) - rig.cx) / rig.fx, (float(np.median(y)) - rig.cy) / rig.fy
+        centroid = depth * np.array([aside, down, 1.0])
+        # Unmeasured points count as much as measured ones.
+        point_px2 = scene.stride**2 / float(measured.mean())
+        surface = visible_surface_m2(x, y, disparity, point_px2, rig)
         evidence = weighed.evidence[points]
         weight = float(evidence.mean() * np.sqrt(area))
         if (
