@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 
 
 def fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The mask, bool (h, w), and everything that it cuts off from the largest part outside."""
+    """The mask, bool (h, w), with all that it encloses.
+
+    What the mask and the image border enclose together is no hole: a lorry that reaches from the
+    top to the bottom of the image leaves two sides.
+    """
     outside = (~mask).astype(np.uint8)
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
-    if count == 1:
-        return mask
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    return np.asarray(parts != largest)
+    _, parts = cv2.connectedComponents(outside, connectivity=4)
+    border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    return np.asarray(~np.isin(parts, border[border > 0]))
 
 
 def paint(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
