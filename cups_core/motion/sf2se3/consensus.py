@@ -18,6 +18,8 @@ from cups_core.motion.sf2se3.measured_points import Floats, MeasuredPoints
 INLIER_PROBABILITY = 0.0455
 NEAREST_M = 0.3
 UNEXPLAINED = 1e4
+# The tail beyond this squared deviation, 2e-5, counts as nothing.
+NEGLIGIBLE = 25.0
 
 
 @kernel
@@ -62,7 +64,7 @@ def deviation(
 @kernel
 def tail(squared: float, disparity_too: bool) -> float:
     """Probability of a larger deviation: chi-square with three degrees of freedom, else two."""
-    if squared > 60.0:
+    if squared > NEGLIGIBLE:
         return 0.0
     if not disparity_too:
         return math.exp(-0.5 * squared)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.compiled import kernel
 from cups_core.motion.region_graph import Floats, Integers, RegionGraph, find_root
 from cups_core.motion.sf2se3.matrix_nms import decay_scores, mask_overlap
 
@@ -39,6 +40,21 @@ class Votes:
         return total / runs
 
 
+@kernel
+def _pieces(start: Integers, neighbour: Integers, label: Integers) -> Integers:
+    """First patch of the connected piece of one label that each patch lies in."""
+    parent = np.arange(len(label))
+    for p in range(len(label)):
+        for e in range(start[p], start[p + 1]):
+            if label[p] == label[neighbour[e]]:
+                a, b = find_root(parent, p), find_root(parent, neighbour[e])
+                if a != b:
+                    parent[max(a, b)] = min(a, b)
+    for p in range(len(label)):
+        parent[p] = find_root(parent, p)
+    return parent
+
+
 def connected_masks(graph: RegionGraph, label: Integers, smallest: float) -> list[NDArray[np.bool_]]:
     """Connected pieces, bool (P,) each, of the patches of one label, at least so many points large.
 
@@ -47,13 +63,7 @@ def connected_masks(graph: RegionGraph, label: Integers, smallest: float) -> lis
         label: int64 (P,), 0 = none.
         smallest: grid points.
     """
-    one = np.repeat(np.arange(len(label)), np.diff(graph.start))
-    alike = (label[one] == label[graph.neighbour]) & (label[one] > 0)
-    parent = np.arange(len(label))
-    for a, b in zip(one[alike], graph.neighbour[alike], strict=True):
-        low, high = sorted((find_root(parent, a), find_root(parent, b)))
-        parent[high] = low
-    roots = np.array([find_root(parent, patch) for patch in range(len(label))])
+    roots = _pieces(graph.start, graph.neighbour, label)
     size = np.bincount(roots, np.where(label > 0, graph.area, 0.0), len(label))
     return [roots == root for root in np.flatnonzero(size >= max(smallest, 1.0))]
 
