@@ -16,7 +16,7 @@ from cups_core.motion.static_evidence import StaticEvidence
 
 # A motion explains another object when its points deviate from it by this share of what they
 # deviate from ego-motion.
-LARGEST_SHARE = 0.3
+LARGEST_SHARE = 0.5
 FEWEST_POINTS = 5
 
 
