@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cups_core.motion.clip_masks import held_masks, voted_masks
+from cups_core.motion.clip_halts import held_masks
+from cups_core.motion.clip_masks import IdMap, steady_masks, voted_masks
 from cups_core.motion.clip_merging import merge_views
+from cups_core.motion.clip_outlines import sharpened
 from cups_core.motion.clip_views import SeenFrame, View
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.segments import MotionSegments, MovingObject, areas_and_boxes
 from cups_core.motion.tracking import Tracker, TrackingSettings
 from cups_core.settings import setting
 
-IdMap = NDArray[np.uint16]
 # A frame counts for a view that covers this much of the track's mask.
 VIEW_COVER = 0.3
 HOLD_FRAMES = 3
@@ -33,6 +34,9 @@ class TrackSettings:
     propagate: bool = setting(
         True, "carry masks along tracks to frames where the object was not measured"
     )
+    sharpen: bool = setting(
+        True, "draw the outlines of propagated masks along the edges of the picture"
+    )
     longest_halt_s: float = setting(
         1.0,
         "time for which an object that moves at another time keeps its mask while it halts or is "
@@ -41,12 +45,18 @@ class TrackSettings:
         maximum=60.0,
     )
     minimum_track_evidence: float = setting(
-        10.0,
+        5.0,
         "evidence that a track must gather, -log(1 - score) summed over its frames and views",
         minimum=0.0,
     )
     minimum_track_frames: int = setting(
-        4, "frames in which a track must be measured", minimum=1, maximum=100
+        3, "frames in which a track must be measured", minimum=1, maximum=100
+    )
+    minimum_agreement: float = setting(
+        0.5,
+        "IoU that a track's masks must reach on average with each other and with what was measured",
+        minimum=0.0,
+        maximum=1.0,
     )
 
 
@@ -119,7 +129,13 @@ def clip_masks(
     kept = believed_tracks(tracks, settings)
     masks = [np.where(np.isin(ids, kept), ids, 0).astype(np.uint16) for ids in measured]
     if settings.propagate and kept:
-        masks = held_masks(frames, voted_masks(frames, masks), settings.longest_halt_s)
+        measured = masks
+        masks = voted_masks(frames, masks, measured)
+        if settings.sharpen:
+            masks = [sharpened(ids, frame.image) for ids, frame in zip(masks, frames, strict=True)]
+            masks = voted_masks(frames, masks, measured)
+        masks = steady_masks(frames, masks, measured, settings.minimum_agreement)
+        masks = held_masks(frames, masks, settings.longest_halt_s)
     return masks, {number: tracks[number] for number in kept}
 
 

@@ -68,6 +68,7 @@ class SeenFrame:
     Attributes:
         stamp_ns: stamp of the frame.
         rig: calibration of the grid: K and size in grid points.
+        image: uint8 (h, w, 3), the left image on the grid.
         measured: float16 (H', W'), disparity of that image, pixels of its size, 0 = unknown.
         disparity: float16 (h, w), at the grid points, grid steps, 0 = unknown.
         to_past: float16 (h, w, 2), flow to the judged frame before, grid steps; None for the first.
@@ -80,6 +81,7 @@ class SeenFrame:
 
     stamp_ns: int
     rig: StereoRig
+    image: NDArray[np.uint8]
     measured: SmallMap
     disparity: SmallMap
     to_past: SmallMap | None = None
@@ -168,9 +170,13 @@ class ClipViews:
         )
         rig = frame.rig.resized(*size)
         step = working_step(*rig.shape)
+        grid = _grid_rig(rig, step)
         seen = SeenFrame(
             frame.stamp_ns,
-            _grid_rig(rig, step),
+            grid,
+            np.asarray(
+                cv2.resize(left, (grid.width, grid.height), interpolation=cv2.INTER_AREA), np.uint8
+            ),
             seen_left.astype(np.float16),
             (seen_left[::step, ::step] / step).astype(np.float16),
         )
