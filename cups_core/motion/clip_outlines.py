@@ -20,9 +20,10 @@ LEAST_REACH = 3
 # Points deeper inside than this share of the deepest one belong to the object without question.
 CORE_SHARE = 0.5
 ROUNDS = 2
-# Colours cannot be learned from fewer points; and what keeps less of its mask was not one surface.
+# Colours cannot be learned from fewer points; and a cut of another size than the mask followed
+# something else than the object's outline.
 FEWEST_POINTS = 30
-LEAST_KEPT_SHARE = 0.3
+SMALLEST_CUT, LARGEST_CUT = 0.4, 1.5
 
 IdMap = NDArray[np.uint16]
 
@@ -44,7 +45,7 @@ def sharpened(ids: IdMap, image: NDArray[np.uint8]) -> IdMap:
         )
         mask = ids[window] == number
         cut = _cut(mask, np.ascontiguousarray(image[window]), reach)
-        if area < FEWEST_POINTS or cut.sum() < LEAST_KEPT_SHARE * area:
+        if not (area >= FEWEST_POINTS and SMALLEST_CUT < cut.sum() / area < LARGEST_CUT):
             cut = mask
         free = result[window]
         free[cut & (free == 0)] = number

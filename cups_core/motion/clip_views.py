@@ -27,7 +27,7 @@ from cups_core.rig import StereoRig
 # With less of the image measured by stereo a frame is black, blank or torn.
 LEAST_KNOWN_SHARE = 0.02
 # A flow that is no number leads out of every image: no target, no evidence.
-NOWHERE_PX = np.float32(1e5)
+NOWHERE_PX = np.float32(6e4)
 
 Map = NDArray[np.float32]
 SmallMap = NDArray[np.float16]
