@@ -1,1 +1,1 @@
-"""PyTorch networks and the safe reading of their checkpoints; nothing else in the core imports torch."""
+"""PyTorch networks and how their checkpoints are read; nothing else in the core imports torch."""

@@ -1,12 +1,13 @@
 """Command line: `python -m cups_training.synthetic --seed 7 --out drive_bag`.
 
-People and the demo call it to make a bag, a contact sheet, or both.
+People and the demo call it to make a bag, a dataset, a contact sheet, or several of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ import cv2
 from cups_core.errors import CupsError
 from cups_core.settings import make_settings, settings_of
 from cups_training.synthetic.bag import write_bag
+from cups_training.synthetic.dataset import write_drive
 from cups_training.synthetic.drive import SyntheticDrive
 from cups_training.synthetic.preview import contact_sheet
 from cups_training.synthetic.settings import DriveSettings
@@ -48,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, help="bag directory; with --suite the directory of the bags"
     )
+    parser.add_argument("--dataset", type=Path, help="dataset folder: pictures and truth as PNG")
     parser.add_argument(
         "--preview", type=Path, help="contact sheet (PNG); with --suite its directory"
     )
@@ -89,14 +92,15 @@ def _make(clip: Clip, given: argparse.Namespace, *, several: bool) -> None:
     if given.out:
         path = given.out / name if several else given.out
         path.parent.mkdir(parents=True, exist_ok=True)
-
-        def progress(written: int) -> None:
-            print(f"\r{path}: frame {written}/{len(drive)}", end="", file=sys.stderr, flush=True)
-
-        write_bag(drive, path, with_truth=not given.no_truth, progress=progress)
+        write_bag(drive, path, with_truth=not given.no_truth, progress=_counter(path, drive))
         print(file=sys.stderr)
         print(path)
-    if given.preview or not given.out:
+    if given.dataset:
+        path = given.dataset / "drives" / name
+        write_drive(drive, name, given.dataset, progress=_counter(path, drive))
+        print(file=sys.stderr)
+        print(path)
+    if given.preview or not (given.out or given.dataset):
         path = given.preview or Path("synthetic_preview.png")
         path = path / f"{name}.png" if several else path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +109,13 @@ def _make(clip: Clip, given: argparse.Namespace, *, several: bool) -> None:
                 f"preview: {path} cannot be written; give a .png in a writable directory"
             )
         print(path)
+
+
+def _counter(path: Path, drive: SyntheticDrive) -> Callable[[int], None]:
+    def show(written: int) -> None:
+        print(f"\r{path}: frame {written}/{len(drive)}", end="", file=sys.stderr, flush=True)
+
+    return show
 
 
 if __name__ == "__main__":

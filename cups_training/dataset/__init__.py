@@ -1,0 +1,1 @@
+"""A dataset on disk: drives of stereo frames, their calibration, what was labelled of them."""

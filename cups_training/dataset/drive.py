@@ -1,0 +1,167 @@
+"""One recorded drive of a dataset: calibration and rectified stereo frames in order of time.
+
+Labelling, fitting and training read drives; extraction and the synthetic suites write them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cups_core.errors import CalibrationError
+from cups_core.frames import StereoFrame
+from cups_core.rig import StereoRig
+from cups_training.whole_files import (
+    FileError,
+    read_json,
+    read_json_lines,
+    read_picture,
+    write_json,
+    write_json_lines,
+    write_png,
+)
+
+
+class Drive:
+    """A folder with `calibration.json`, `frames.jsonl` and the pictures.
+
+    Attributes:
+        name: of the folder.
+        path: the folder.
+        rig: calibration of the rectified pictures.
+        stamps_ns: header stamps of the left pictures, ascending, nanoseconds.
+
+    Raises:
+        FileError: a file is missing or unreadable, or the stamps do not ascend.
+        CalibrationError: the calibration cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self.path = path
+        self.rig = read_calibration(path / "calibration.json")
+        self._rows = read_json_lines(path / "frames.jsonl")
+        try:
+            self.stamps_ns = tuple(int(row["stamp_ns"]) for row in self._rows)
+        except (KeyError, TypeError, ValueError) as problem:
+            raise FileError(
+                f"{path / 'frames.jsonl'}: expected an integer stamp_ns in every line, {problem!r}"
+            ) from problem
+        for before, after in zip(self.stamps_ns, self.stamps_ns[1:], strict=False):
+            if after <= before:
+                raise FileError(
+                    f"{path / 'frames.jsonl'}: expected ascending stamps, found {after} after "
+                    f"{before}; extract the drive again"
+                )
+
+    def __len__(self) -> int:
+        return len(self.stamps_ns)
+
+    def frame(self, index: int) -> StereoFrame:
+        """The pictures of one frame.
+
+        Raises:
+            FileError: a picture is missing or broken.
+            InputError: a picture has another size than the calibration says.
+        """
+        stamp = self.stamps_ns[index]
+        left, right = (
+            _rgb(read_picture(self.path / side / f"{stamp}.png")) for side in ("left", "right")
+        )
+        return StereoFrame(left, right, stamp, self.rig)
+
+    def frames(self) -> Iterator[StereoFrame]:
+        """All frames, one at a time."""
+        return (self.frame(index) for index in range(len(self)))
+
+    def fingerprint(self) -> str:
+        """Hash of the calibration and the list of frames: the same drive has the same one."""
+        digest = hashlib.sha256()
+        for name in ("calibration.json", "frames.jsonl"):
+            digest.update((self.path / name).read_bytes())
+        return digest.hexdigest()
+
+
+class DriveWriter:
+    """Writes a drive frame by frame; without `finish` the folder is not a drive.
+
+    An interrupted writer goes on: it asks which frames the folder `has`.
+
+    Raises:
+        FileError: the folder holds a drive of another rig.
+    """
+
+    def __init__(self, path: Path, rig: StereoRig) -> None:
+        self._path = path
+        calibration = path / "calibration.json"
+        if calibration.exists():
+            found = read_calibration(calibration)
+            if _described(found) != _described(rig):
+                raise FileError(
+                    f"{path}: holds a drive of another rig ({found.width}x{found.height}, baseline "
+                    f"{found.baseline_m} m); choose another folder or remove this one"
+                )
+        else:
+            write_json(calibration, _described(rig))
+
+    def has(self, stamp_ns: int) -> bool:
+        """Whether both pictures of this stamp are on disk."""
+        return all((self._path / side / f"{stamp_ns}.png").exists() for side in ("left", "right"))
+
+    def add(self, frame: StereoFrame) -> None:
+        """Write the pictures of one frame."""
+        for side, picture in (("left", frame.left), ("right", frame.right)):
+            write_png(self._path / side / f"{frame.stamp_ns}.png", picture)
+
+    def finish(self, stamps_ns: list[int]) -> None:
+        """List the frames: from now on the folder is a drive.
+
+        Raises:
+            FileError: a picture of a listed frame is missing.
+        """
+        lacking = [stamp for stamp in stamps_ns if not self.has(stamp)]
+        if lacking:
+            raise FileError(f"{self._path}: pictures of {len(lacking)} frames are missing")
+        write_json_lines(self._path / "frames.jsonl", [{"stamp_ns": s} for s in stamps_ns])
+
+
+def read_calibration(path: Path) -> StereoRig:
+    """The rig of a drive.
+
+    Raises:
+        FileError: the file is missing or no JSON.
+        CalibrationError: an entry is missing or makes no sense.
+    """
+    found = read_json(path)
+    try:
+        return StereoRig(
+            np.array(found["K"], np.float64),
+            float(found["baseline_m"]),
+            int(found["width"]),
+            int(found["height"]),
+        )
+    except (KeyError, TypeError, ValueError) as problem:
+        raise CalibrationError(
+            f"{path}: expected K (3x3, pixels), baseline_m, width and height; {problem}"
+        ) from problem
+
+
+def _described(rig: StereoRig) -> dict[str, Any]:
+    return {
+        "K": rig.K.tolist(),
+        "baseline_m": rig.baseline_m,
+        "width": rig.width,
+        "height": rig.height,
+    }
+
+
+def _rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    if picture.ndim == 2:
+        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
+    return picture
