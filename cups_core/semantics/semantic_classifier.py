@@ -36,8 +36,8 @@ class SemanticClassifier:
         self,
         extractor: CodeExtractor,
         centroids: NDArray[np.float32],
-        inference: InferenceSettings = InferenceSettings(),
-        field: MeanFieldSettings | None = MeanFieldSettings(),
+        inference: InferenceSettings,
+        field: MeanFieldSettings | None,
     ) -> None:
         self.classes = len(centroids)
         self._extractor = extractor
