@@ -41,6 +41,7 @@ from cups_training.synthetic.settings import DriveSettings
 from cups_training.synthetic.suites import suite
 
 CLASSES = list(StreetClass)
+USUAL_INFERENCE, USUAL_FIELD = InferenceSettings(), MeanFieldSettings()
 _COLOURS = np.array([color_of(number) for number in range(256)], np.uint8)
 
 
@@ -50,8 +51,8 @@ class Variant:
 
     name: str
     without: tuple[str, ...] = ()
-    inference: InferenceSettings = InferenceSettings()
-    field: MeanFieldSettings | None = MeanFieldSettings()
+    inference: InferenceSettings = USUAL_INFERENCE
+    field: MeanFieldSettings | None = USUAL_FIELD
     classes: int = 27
 
 

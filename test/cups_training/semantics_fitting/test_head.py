@@ -21,16 +21,16 @@ from cups_core.network.token_features import TokenFeatures  # noqa: E402
 from cups_core.network.vision_transformer import TransformerShape, VisionTransformer  # noqa: E402
 from cups_core.rig import StereoRig  # noqa: E402
 from cups_core.semantics.clustering import ClusteringSettings  # noqa: E402
-from cups_training.semantics_fitting.feature_correspondence import (  # noqa: E402
+from cups_training.semantics_fitting.head.feature_correspondence import (  # noqa: E402
     PairWeight,
     correspondence_loss,
 )
-from cups_training.semantics_fitting.head import (  # noqa: E402
+from cups_training.semantics_fitting.head.training import (  # noqa: E402
     HeadSettings,
     nearest_crops,
     train_head,
 )
-from cups_training.semantics_fitting.transformer_fit import (  # noqa: E402
+from cups_training.semantics_fitting.head.transformer_fit import (  # noqa: E402
     CROP_PX,
     fit_transformer,
     five_crops,
