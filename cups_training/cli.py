@@ -13,6 +13,7 @@ from pathlib import Path
 from cups_core.errors import CupsError
 from cups_training.demo.run import make_synthetic_drive, run_demo
 from cups_training.doctor.report import print_report
+from cups_training.semantics_fitting import command as semantics_fitting
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=6, help="of the synthetic drive")
     demo.add_argument("--output", type=Path, default=Path("demo_output"), help="folder to write to")
     demo.set_defaults(run=_demo)
+    fit = verbs.add_parser("fit-semantics", help="find pseudo-classes in a dataset's drives")
+    semantics_fitting.add_arguments(fit)
+    fit.set_defaults(run=semantics_fitting.run)
     return root
 
 
