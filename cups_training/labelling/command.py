@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,16 +21,12 @@ from cups_core.thing_stuff import ThingStuffSettings
 from cups_training.dataset.dataset import Dataset
 from cups_training.labelling.clips import Clip, cut_into_clips, shard_of
 from cups_training.labelling.executors import run_in_processes, run_on_ray, usable_cores
-from cups_training.labelling.finishing import (
-    Finished,
-    finish,
-    read_results,
-    summarise,
-    write_panoptic,
-)
+from cups_training.labelling.finished import Finished
+from cups_training.labelling.finishing import finish
 from cups_training.labelling.gate import GateSettings
 from cups_training.labelling.label_folder import LabelFolder
 from cups_training.labelling.labeller import LabelTask, label_clip
+from cups_training.labelling.panoptic_clip import write_panoptic
 from cups_training.labelling.recipe import (
     RECIPES,
     LabelSettings,
@@ -44,8 +40,18 @@ from cups_training.whole_files import FileError
 
 SETTINGS = (LabelSettings, ThingStuffSettings, GateSettings)
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+
+class OfClip(Protocol):
+    """A task or a result that belongs to one clip."""
+
+    @property
+    def clip(self) -> Clip:
+        """The clip."""
+        ...
+
+
+Task = TypeVar("Task", bound=OfClip)
+Result = TypeVar("Result", bound=OfClip)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +104,7 @@ def run(chosen: argparse.Namespace) -> int:
     finished = finish(
         dataset,
         folder,
-        read_results(folder, dataset.drives, clips),
+        clips,
         f"{name} {digest(description)}",
         split_settings,
         gate,
@@ -181,7 +187,7 @@ def _say_missing(
 
 
 def _print_summary(chosen: argparse.Namespace, folder: LabelFolder, finished: Finished) -> None:
-    summary = summarise(finished) | {"folder": str(folder.root)}
+    summary = finished.summary() | {"folder": str(folder.root)}
     if chosen.json:
         print(json.dumps(summary, indent=1))
         return

@@ -65,6 +65,16 @@ class LabelFolder:
         """One line per frame."""
         return self.root / "quality.jsonl"
 
+    @property
+    def contact_sheet(self) -> Path:
+        """Some frames with their labels, JPEG."""
+        return self.root / "contact_sheet.jpg"
+
+    @property
+    def report(self) -> Path:
+        """All of it on one page, for people."""
+        return self.root / "report.html"
+
     def claim(self, description: dict[str, Any]) -> None:
         """Make this the folder of one configuration, or see that it is.
 

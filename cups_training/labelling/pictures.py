@@ -62,7 +62,7 @@ def _without(problem: FileError, drive: Drive) -> str:
 
 
 def exposure_fault(image: NDArray[np.uint8]) -> str:
-    """ "black", "saturated" or "uniform" where an image shows nothing; empty where it does.
+    """Why an image shows nothing: "black", "saturated" or "uniform"; empty where it does.
 
     Args:
         image: uint8 (H, W, 3), RGB.

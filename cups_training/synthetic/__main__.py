@@ -18,7 +18,7 @@ from cups_training.setting_words import setting_names, split_words, typed_values
 from cups_training.synthetic.bag import write_bag
 from cups_training.synthetic.dataset import write_drive
 from cups_training.synthetic.drive import SyntheticDrive
-from cups_training.synthetic.preview import contact_sheet
+from cups_training.synthetic.preview import preview
 from cups_training.synthetic.settings import DriveSettings
 from cups_training.synthetic.suites import SUITE_NAMES, Clip, suite
 
@@ -95,7 +95,7 @@ def _make(clip: Clip, given: argparse.Namespace, *, several: bool) -> None:
         path = given.preview or Path("synthetic_preview.png")
         path = path / f"{name}.png" if several else path
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), contact_sheet(drive)[..., ::-1]):
+        if not cv2.imwrite(str(path), preview(drive)[..., ::-1]):
             raise CupsError(
                 f"preview: {path} cannot be written; give a .png in a writable directory"
             )
