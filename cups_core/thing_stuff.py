@@ -83,10 +83,12 @@ class ClassStatistics:
             InputError: a list is missing or holds something else than whole numbers.
         """
         try:
-            lists = [np.array(found[name]) for name in FIELDS]
+            lists = (np.array(found[name]).astype(np.int64, casting="safe") for name in FIELDS)
+            return ClassStatistics(*lists)
         except (KeyError, TypeError, ValueError) as problem:
-            raise InputError(f"class statistics: expected lists {FIELDS}, {problem!r}") from problem
-        return ClassStatistics(*(item.astype(np.int64, casting="safe") for item in lists))
+            raise InputError(
+                f"class statistics: expected lists of whole numbers {FIELDS}, {problem!r}"
+            ) from problem
 
 
 def count_frame(

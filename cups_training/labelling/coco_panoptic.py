@@ -16,8 +16,8 @@ from cups_core.drawing import color_of
 from cups_core.panoptic import PanopticMap, Segment
 from cups_core.thing_stuff import ThingStuff
 
-# Tracks take their colors from here on, so that the first ones do not look like the first classes.
-FIRST_TRACK_COLOR = 1000
+# Classes take their colors from here on, so that the first ones do not look like the first tracks.
+FIRST_CLASS_COLOR = 1000
 
 Color = tuple[int, int, int]
 
@@ -29,6 +29,11 @@ def class_names(split: ThingStuff) -> dict[int, str]:
     return names
 
 
+def class_color(class_id: int) -> Color:
+    """The color of a class wherever labels are shown."""
+    return color_of(FIRST_CLASS_COLOR + class_id)
+
+
 def categories(split: ThingStuff) -> list[dict[str, Any]]:
     """The categories of panoptic.json, ascending; `id` is the pseudo-class."""
     return [
@@ -37,7 +42,7 @@ def categories(split: ThingStuff) -> list[dict[str, Any]]:
             "name": name,
             "supercategory": "thing" if k in split.things else "stuff",
             "isthing": int(k in split.things),
-            "color": list(color_of(k)),
+            "color": list(class_color(k)),
         }
         for k, name in sorted(class_names(split).items())
     ]
@@ -88,8 +93,8 @@ def annotation_entry(
 
 def _wished_color(segment: Segment) -> Color:
     if segment.is_thing:
-        return color_of(FIRST_TRACK_COLOR + segment.track_id)
-    return color_of(segment.class_id)
+        return color_of(segment.track_id)
+    return class_color(segment.class_id)
 
 
 def _free_number(color: Color, taken: set[int]) -> int:

@@ -14,13 +14,13 @@ from typing import Any
 
 from cups_core.thing_stuff import ClassStatistics, ThingStuff, ThingStuffSettings, split_classes
 from cups_training.dataset.dataset import Dataset
-from cups_training.labelling.clip_result import ClipResult
+from cups_training.labelling.clip_result import FAILED, ClipResult
 from cups_training.labelling.clips import Clip
 from cups_training.labelling.coco_panoptic import annotation_entry, categories, image_entry
 from cups_training.labelling.finished import Finished
 from cups_training.labelling.gate import GateSettings, judge
 from cups_training.labelling.label_folder import LabelFolder
-from cups_training.labelling.label_pictures import label_sheet
+from cups_training.labelling.label_pictures import LabelledFrame, label_sheet
 from cups_training.labelling.panoptic_clip import PanopticClip, PanopticTask
 from cups_training.labelling.report import report_page
 from cups_training.labelling.track_joining import TrackNames, join_tracks
@@ -86,7 +86,15 @@ def finish(
     qualities = tuple(quality for clip in ordered for quality in clip.qualities)
     write_json_lines(folder.quality, [quality.to_json() for quality in qualities])
     finished = Finished(recipe, statistics, split, qualities, judge(qualities, gate))
-    sheet = label_sheet(dataset, folder, results)
+    sheet = label_sheet(
+        dataset,
+        [
+            LabelledFrame(task, record)
+            for task, result in zip(tasks, results, strict=True)
+            for record in result.frames
+            if record.status != FAILED
+        ],
+    )
     write_whole(folder.contact_sheet, sheet)
     title = f"Labels of {dataset.root.resolve().name}"
     page = report_page(title, finished, sheet, read_json(folder.recipe), split_settings)

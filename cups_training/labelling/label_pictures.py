@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,10 +12,11 @@ from numpy.typing import NDArray
 
 from cups_core.drawing import overlay_segments
 from cups_core.motion.segments import MotionSegments, MovingObject
+from cups_core.pseudo_labels import PseudoLabel
 from cups_training.contact_sheet import contact_sheet
 from cups_training.dataset.dataset import Dataset
-from cups_training.labelling.clip_result import EMPTY, LABELLED, ClipResult, FrameRecord
-from cups_training.labelling.label_folder import LabelFolder
+from cups_training.labelling.clip_result import FrameRecord
+from cups_training.labelling.panoptic_clip import PanopticTask, read_label
 from cups_training.whole_files import FileError, read_picture
 
 FRAMES, COLUMNS, WIDTH = 12, 4, 400
@@ -25,8 +28,19 @@ JPEG = [cv2.IMWRITE_JPEG_QUALITY, 86]
 Image = NDArray[np.uint8]
 
 
-def label_sheet(dataset: Dataset, folder: LabelFolder, results: Sequence[ClipResult]) -> bytes:
+class LabelledFrame(NamedTuple):
+    """A frame that has a label, and the task that wrote it."""
+
+    task: PanopticTask
+    record: FrameRecord
+
+
+def label_sheet(dataset: Dataset, frames: Sequence[LabelledFrame]) -> bytes:
     """Frames with masks, evenly spread: the moving objects, and beside them the whole label.
+
+    Args:
+        dataset: with the pictures.
+        frames: all frames that have a label.
 
     Returns:
         A JPEG; of a single dark picture where no frame has a label.
@@ -34,21 +48,19 @@ def label_sheet(dataset: Dataset, folder: LabelFolder, results: Sequence[ClipRes
     Raises:
         FileError: a picture or a map is missing.
     """
-    frames = [(result.clip.drive, record) for result in results for record in result.frames]
-    found = [item for item in frames if item[1].status == LABELLED] or [
-        item for item in frames if item[1].status == EMPTY
-    ]
+    found = [frame for frame in frames if frame.record.objects] or frames
     if not found:
         return _jpeg(contact_sheet([np.zeros((WIDTH // 2, WIDTH, 3), np.uint8)], [NONE], 1, WIDTH))
     places = np.unique(np.linspace(0, len(found) - 1, FRAMES).round().astype(int))
     start_of = {drive.name: drive.stamps_ns[0] for drive in dataset.drives}
     pictures, captions = [], []
-    for drive, record in (found[place] for place in places):
+    for task, record in (found[place] for place in places):
+        drive = task.clip.drive
         image = read_picture(dataset.root / "drives" / drive / "left" / f"{record.stamp_ns}.png")
         image = image if image.ndim == 3 else np.dstack([image] * 3)
-        instances = read_picture(folder.instance(drive, record.stamp_ns))
-        colors = read_picture(folder.panoptic(drive, record.stamp_ns))
-        pictures += [overlay_segments(image, _segments(record, instances)), _blend(image, colors)]
+        colors = read_picture(task.folder.panoptic(drive, record.stamp_ns))
+        objects = _under_track_ids(read_label(task, record))
+        pictures += [overlay_segments(image, objects), _blend(image, colors)]
         seconds = (record.stamp_ns - start_of[drive]) / 1e9
         captions += [f"{drive}  {seconds:.1f} s", f"{len(record.objects)} moving, hatched: ignored"]
     return _jpeg(contact_sheet(pictures, captions, COLUMNS, WIDTH))
@@ -61,19 +73,26 @@ def _jpeg(sheet: Image) -> bytes:
     return data.tobytes()
 
 
-def _segments(record: FrameRecord, instances: NDArray[np.uint16]) -> MotionSegments:
+def _under_track_ids(label: PseudoLabel) -> MotionSegments:
+    """The objects of a label as the drawing wants them, each with the id of its track."""
+    # Drawing knows 16-bit ids; a drive of days may have more tracks.
+    named = [replace(item, track_id=1 + (item.track_id - 1) % 65535) for item in label.objects]
+    ordered = sorted(named, key=lambda item: item.track_id)
+    track_of = np.zeros(int(label.instances.max(initial=0)) + 1, np.uint16)
+    for item in ordered:
+        track_of[item.id] = item.track_id
     return MotionSegments(
-        instances,
+        track_of[label.instances],
         tuple(
             MovingObject(
-                item.id,
+                item.track_id,
                 item.score,
                 item.area_px,
                 item.box,
                 item.centroid_m,
                 item.velocity_mps,
             )
-            for item in record.objects
+            for item in ordered
         ),
     )
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from cups_core.drawing import color_of
 from cups_core.thing_stuff import ClassEvidence, ClassStatistics, ThingStuff, ThingStuffSettings
 from cups_training.html_parts import page_style, table_rows, tiles
 from cups_training.labelling.clip_result import EMPTY, FAILED, LABELLED
+from cups_training.labelling.coco_panoptic import class_color
 from cups_training.labelling.finished import Finished
 from cups_training.labelling.gate import ADVICE, Verdict
 from cups_training.labelling.quality import FrameQuality
@@ -192,7 +192,7 @@ def _class_cells(
     item: ClassEvidence, statistics: ClassStatistics, total: int, largest: float
 ) -> list[str]:
     k = item.class_id
-    color = "#{:02x}{:02x}{:02x}".format(*color_of(k))
+    color = "#{:02x}{:02x}{:02x}".format(*class_color(k))
     return [
         f'<span class="swatch" style="background:{color}"></span> {k}',
         "<b>thing</b>" if item.is_thing else "stuff",
