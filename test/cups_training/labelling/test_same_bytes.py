@@ -1,4 +1,4 @@
-"""Are labels the same to the byte, whoever makes them, in how many parts and after what accident?"""
+"""Are labels the same to the byte, whoever makes them, in many parts and after an accident?"""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def test_four_shards_in_any_order_give_the_same_bytes(
     assert all_bytes(dataset) == all_bytes(labelled)
 
 
-def test_worker_processes_give_the_same_bytes(
-    dataset: Path, labelled: Path, label: Label
-) -> None:
+def test_worker_processes_give_the_same_bytes(dataset: Path, labelled: Path, label: Label) -> None:
     assert label(dataset, "--workers", "2")[0] == 0
     assert all_bytes(dataset) == all_bytes(labelled)
 
