@@ -21,7 +21,6 @@ from cups_core.errors import CupsError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-Executor = Callable[[Callable[[Task], Result], Sequence[Task]], Iterator[Result]]
 
 
 class WorkerError(CupsError):
@@ -110,7 +109,8 @@ def run_on_ray(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Ite
             done, waiting = ray.wait(waiting, num_returns=1)
             yield ray.get(done[0])
     except ray.exceptions.RayTaskError as problem:
-        raise problem.as_instanceof_cause() from problem
+        # What the function itself raised, as if it had run here.
+        raise problem.cause from problem
     except ray.exceptions.RayError as problem:
         raise WorkerError(
             f"a Ray worker failed: {problem}; run the same command again: it goes on where it "
