@@ -5,11 +5,10 @@ Shards, worker processes and resumed runs all work through the same list.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cups_core.errors import InputError
-from cups_training.dataset.drive import Drive
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,17 @@ class Clip:
         return range(max(0, self.first - frames), min(drive_length, self.stop + frames))
 
 
-def cut_into_clips(drives: Sequence[Drive], clip_frames: int) -> list[Clip]:
-    """All clips of all drives in order; the last one of a drive is shorter."""
+def cut_into_clips(length_of: Mapping[str, int], clip_frames: int) -> list[Clip]:
+    """All clips of all drives in order; the last one of a drive may be shorter.
+
+    Args:
+        length_of: number of frames of each drive.
+        clip_frames: number of frames of a clip.
+    """
     return [
-        Clip(drive.name, first, min(first + clip_frames, len(drive)))
-        for drive in drives
-        for first in range(0, len(drive), clip_frames)
+        Clip(drive, first, min(first + clip_frames, length))
+        for drive, length in length_of.items()
+        for first in range(0, length, clip_frames)
     ]
 
 

@@ -95,7 +95,11 @@ def run(chosen: argparse.Namespace) -> int:
     description = described(settings, weights)
     folder.claim(description)
     console = Console(stderr=True)
-    clips = cut_into_clips(dataset.drives, settings.clip_frames)
+    clips = cut_into_clips(
+        {drive.name: len(drive) for drive in dataset.drives}, settings.clip_frames
+    )
+    if not clips:
+        raise FileError(f"{dataset.root}: its drives hold no frames")
     if not chosen.finish:
         _label(chosen, console, dataset, folder, shard_of(clips, chosen.shard), settings, weights)
     missing = [clip for clip in clips if not folder.clip(clip.drive, clip.first).exists()]
