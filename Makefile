@@ -6,6 +6,8 @@
 #   make test                    every check and test
 PYTHON ?= python3
 OUT ?= demo_output
+# The networks' tests need any PyTorch from 2.6 on; a fixed one keeps their last digits.
+TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -22,7 +24,7 @@ help:
 demo: setup
 	@$(BIN)/cups demo --output "$(OUT)" $(if $(BAG)$(IMAGES),--drive "$(BAG)$(IMAGES)")
 
-test: setup
+test: setup $(VENV)/.torch
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 lint: setup
@@ -46,6 +48,11 @@ $(VENV)/.packages: $(BIN)/python setup.py setup.cfg pyproject.toml package.xml $
 $(VENV)/.messages: $(BIN)/python $(wildcard msg/*)
 	@echo "Building the message package (half a minute) ..."
 	@$(BIN)/pip install -qq --force-reinstall --no-deps ./msg
+	@touch $@
+
+$(VENV)/.torch: $(BIN)/python
+	@echo "Adding PyTorch for the tests of the networks ..."
+	@$(BIN)/pip install -qq '$(TORCH)'
 	@touch $@
 
 clean:
