@@ -79,10 +79,10 @@ def _positions(count: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.fl
 
 
 @kernel
-def _exponential(value: np.float32) -> np.float32:
+def _exponential(value: float) -> float:
     """e to a value within +-2 to a relative 1e-6: a polynomial, so that loops become vectors."""
     x = value * np.float32(0.25)
-    p = np.float32(1 / 5040)
+    p: float = np.float32(1 / 5040)
     p = p * x + np.float32(1 / 720)
     p = p * x + np.float32(1 / 120)
     p = p * x + np.float32(1 / 24)
@@ -91,7 +91,7 @@ def _exponential(value: np.float32) -> np.float32:
     p = p * x + np.float32(1.0)
     p = p * x + np.float32(1.0)
     p = p * p
-    return np.float32(p * p)
+    return p * p
 
 
 @kernel

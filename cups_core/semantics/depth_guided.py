@@ -125,7 +125,7 @@ def low_resolution_share(depth_m: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         float32 of the same shape, 0 to 1.
     """
-    share = np.float32(1.0) / (depth_m + np.float32(1.0))
+    share: NDArray[np.float32] = np.float32(1.0) / (depth_m + np.float32(1.0))
     share[np.isnan(share)] = SHARE_WITHOUT_DEPTH
     return share
 

@@ -80,9 +80,10 @@ class MeanField:
             message = weight * scale * lattice.sliced(lattice.blurred(scale * belief))
             _add_smooth(belief, columns, taps, np.float32(chosen.smooth_weight), message)
             _softmax(unary, message, belief)
-        winner = np.argmax(belief, axis=1).astype(np.uint8).reshape(-1, columns)
+        winner: Labels = np.argmax(belief, axis=1).astype(np.uint8).reshape(-1, columns)
         if stride == 1:
             return winner
+        labels: Labels
         labels, between = _spread(winner, image.shape[0], image.shape[1], stride)
         logits = _logits_between(
             between,
@@ -120,7 +121,7 @@ def _check(log_probability: Floats, image: Image) -> None:
 def _taps(step: float) -> Floats:
     """One side of a Gaussian whose points are `step` standard deviations apart, from its middle."""
     taps = np.exp(-0.5 * (np.arange(32) * step) ** 2)
-    return taps[taps > 0.01].astype(np.float32)
+    return np.asarray(taps[taps > 0.01], np.float32)
 
 
 @kernel
@@ -269,7 +270,7 @@ def _voted(
     """Labels after each of the pixels has heard the labels around it."""
     height, width = labels.shape
     reach = len(taps) - 1
-    result = labels.copy()
+    result: Labels = labels.copy()
     total = np.empty(logits.shape[1], np.float32)
     for n in range(len(pixels)):
         row, column = pixels[n]

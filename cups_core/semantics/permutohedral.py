@@ -43,11 +43,14 @@ class PermutohedralLattice:
 
     def blurred(self, values: Floats) -> Floats:
         """The points' values (N, C), spread and blurred: (M + 1, C) at the vertices, last row 0."""
-        return _blur(_splat(values, self.corner, self.weight, len(self.neighbour)), self.neighbour)
+        spread = _splat(values, self.corner, self.weight, len(self.neighbour))
+        result: Floats = _blur(spread, self.neighbour)
+        return result
 
     def sliced(self, at_vertices: Floats) -> Floats:
         """Values (N, C) at the points, from those (M + 1, C) at the vertices."""
-        return _slice(at_vertices, self.corner, self.weight)
+        result: Floats = _slice(at_vertices, self.corner, self.weight)
+        return result
 
 
 def build_lattice(positions: Floats) -> PermutohedralLattice:
@@ -129,7 +132,7 @@ def find_slot(key: int, slots: NDArray[np.int64]) -> int:
     """Slot that holds `key`, or the empty one where it would go."""
     mask = len(slots) - 1
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
-    slot = np.int64(mixed >> np.uint64(20)) & mask
+    slot = int(np.int64(mixed >> np.uint64(20))) & mask
     while slots[slot] != _EMPTY and slots[slot] != key:
         slot = (slot + 1) & mask
     return slot
