@@ -1,22 +1,28 @@
-"""Settings as people type them: NAME=VALUE words of a command line, turned into values.
+"""Settings as people type them: NAME=VALUE words of a command line, turned into settings.
 
 Every command with a `--set` argument reads it here.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cups_core.errors import InputError
-from cups_core.settings import Setting, SettingValue, settings_of
+from cups_core.settings import Setting, SettingValue, make_settings, settings_of
 
 WORDS_FOR_BOOLEANS = {"true": True, "false": False}
 
+Groups = Mapping[str, type[Any]]
 
-def setting_names(*classes: type[Any]) -> str:
-    """The names of all settings of these classes, for a help text."""
-    return ", ".join(item.name for cls in classes for item in settings_of(cls))
+
+def setting_names(groups: Groups) -> str:
+    """The names of all settings, for a help text; with their group where two groups have one."""
+    return ", ".join(
+        name if len(places) == 1 else " ".join(f"{group}.{name}" for group in places)
+        for name, places in _places(groups).items()
+    )
 
 
 def split_words(words: Sequence[str]) -> dict[str, str]:
@@ -31,21 +37,45 @@ def split_words(words: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 
 
-def typed_values(words: Mapping[str, str], *classes: type[Any]) -> list[dict[str, SettingValue]]:
-    """The values for each of the settings classes.
+def settings_from_words(words: Mapping[str, str], groups: Groups) -> dict[str, Any]:
+    """The settings of each group with the given values, all others at their defaults.
 
-    A name that no class knows stays with the first one, whose constructor complains about it.
+    Args:
+        words: values by name; the name may be preceded by its group and a dot, and must be where
+            several groups have such a setting.
+        groups: settings class of each group.
 
     Raises:
-        InputError: a value is not of the setting's type.
+        InputError: an unknown or ambiguous name, or a value that does not fit.
     """
-    known = [{item.name: item for item in settings_of(cls)} for cls in classes]
-    values: list[dict[str, SettingValue]] = [{} for _ in classes]
-    for name, word in words.items():
-        place = next((i for i, settings in enumerate(known) if name in settings), 0)
-        item = known[place].get(name)
-        values[place][name] = _typed(item, word) if item else word
-    return values
+    places = _places(groups)
+    values: dict[str, dict[str, SettingValue]] = {group: {} for group in groups}
+    for full_name, word in words.items():
+        group, name = _find(full_name, places)
+        values[group][name] = _typed(places[name][group], word)
+    return {group: make_settings(cls, values[group]) for group, cls in groups.items()}
+
+
+def _places(groups: Groups) -> dict[str, dict[str, Setting]]:
+    """The settings of each name by their group."""
+    places: dict[str, dict[str, Setting]] = {}
+    for group, cls in groups.items():
+        for item in settings_of(cls):
+            places.setdefault(item.name, {})[group] = item
+    return places
+
+
+def _find(full_name: str, places: Mapping[str, Mapping[str, Setting]]) -> tuple[str, str]:
+    group, _, name = full_name.rpartition(".")
+    if name not in places or (group and group not in places[name]):
+        known = [*places, *(f"{group}.{name}" for name, found in places.items() for group in found)]
+        near = difflib.get_close_matches(full_name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(places)}"
+        raise InputError(f"unknown setting {full_name!r}: {hint}")
+    if not group and len(places[name]) > 1:
+        choices = " or ".join(f"{place}.{name}" for place in places[name])
+        raise InputError(f"setting {name!r} is ambiguous: say {choices}")
+    return group or next(iter(places[name])), name
 
 
 def _typed(item: Setting, word: str) -> SettingValue:

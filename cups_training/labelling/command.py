@@ -11,12 +11,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cups_core.settings import make_settings
 from cups_core.thing_stuff import ThingStuffSettings
 from cups_training.dataset.dataset import Dataset
 from cups_training.labelling.clips import Clip, cut_into_clips, shard_of
@@ -28,17 +27,18 @@ from cups_training.labelling.label_folder import LabelFolder
 from cups_training.labelling.labeller import LabelTask, label_clip
 from cups_training.labelling.panoptic_clip import write_panoptic
 from cups_training.labelling.recipe import (
+    GROUPS,
     RECIPES,
-    LabelSettings,
+    Recipe,
     Weights,
     described,
     digest,
-    recipe_settings,
 )
-from cups_training.setting_words import setting_names, split_words, typed_values
+from cups_training.setting_words import setting_names, settings_from_words, split_words
 from cups_training.whole_files import FileError
 
-SETTINGS = (LabelSettings, ThingStuffSettings, GateSettings)
+JUDGING: dict[str, type[Any]] = {"split": ThingStuffSettings, "gate": GateSettings}
+"""Settings that do not change a label: they may differ from run to run."""
 
 
 class OfClip(Protocol):
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help=f"change a setting: {setting_names(*SETTINGS)}",
+        help=f"change a setting: {setting_names(GROUPS | JUDGING)}",
     )
 
 
@@ -84,24 +84,23 @@ def run(chosen: argparse.Namespace) -> int:
     Raises:
         CupsError: the dataset, a setting, a weight or the disk does not allow it.
     """
-    values = typed_values(split_words(chosen.set), *SETTINGS)
-    settings = recipe_settings(chosen.recipe, values[0])
-    split_settings = make_settings(ThingStuffSettings, values[1])
-    gate = make_settings(GateSettings, values[2])
+    words = RECIPES[chosen.recipe] | split_words(chosen.set)
+    settings = settings_from_words(words, GROUPS | JUDGING)
+    recipe = Recipe(**{group: settings[group] for group in GROUPS})
     weights = Weights(chosen.raft, chosen.depthg, chosen.semantics)
     dataset = Dataset(chosen.dataset)
     name = chosen.name or chosen.recipe
     folder = LabelFolder(dataset.labels(name))
-    description = described(settings, weights)
+    description = described(recipe, weights)
     folder.claim(description)
     console = Console(stderr=True)
     clips = cut_into_clips(
-        {drive.name: len(drive) for drive in dataset.drives}, settings.clip_frames
+        {drive.name: len(drive) for drive in dataset.drives}, recipe.labels.clip_frames
     )
     if not clips:
         raise FileError(f"{dataset.root}: its drives hold no frames")
     if not chosen.finish:
-        _label(chosen, console, dataset, folder, shard_of(clips, chosen.shard), settings, weights)
+        _label(chosen, console, dataset, folder, shard_of(clips, chosen.shard), recipe, weights)
     missing = [clip for clip in clips if not folder.clip(clip.drive, clip.first).exists()]
     if missing:
         return _say_missing(chosen, folder, clips, missing)
@@ -110,8 +109,8 @@ def run(chosen: argparse.Namespace) -> int:
         folder,
         clips,
         f"{name} {digest(description)}",
-        split_settings,
-        gate,
+        settings["split"],
+        settings["gate"],
         partial(_run, chosen, console, "writing panoptic maps", write_panoptic),
     )
     _print_summary(chosen, folder, finished)
@@ -124,12 +123,12 @@ def _label(
     dataset: Dataset,
     folder: LabelFolder,
     clips: Sequence[Clip],
-    settings: LabelSettings,
+    recipe: Recipe,
     weights: Weights,
 ) -> None:
     paths = {drive.name: drive.path for drive in dataset.drives}
     tasks = [
-        LabelTask(paths[clip.drive], folder, clip, settings, weights)
+        LabelTask(paths[clip.drive], folder, clip, recipe, weights)
         for clip in clips
         if not folder.clip(clip.drive, clip.first).exists()
     ]

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from cups_core.motion.clip import ClipMotion
 from cups_core.motion.region_segmenter import RegionSegmenter
+from cups_core.semantics.semantic_model import SemanticModel
 from cups_training.dataset.drive import Drive
 from cups_training.labelling.clip_labelling import ClipLabeller
 from cups_training.labelling.clip_result import ClipResult
 from cups_training.labelling.clips import Clip
 from cups_training.labelling.label_folder import LabelFolder
-from cups_training.labelling.recipe import LabelSettings, Weights
-from cups_training.labelling.semantics import Bands
+from cups_training.labelling.recipe import Recipe, Weights
+from cups_training.labelling.semantics import make_classifier
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class LabelTask:
         drive: folder of the drive.
         folder: of the labels.
         clip: which frames.
-        settings: of the recipe.
+        recipe: what it is made with.
         weights: files that the user brought.
     """
 
     drive: Path
     folder: LabelFolder
     clip: Clip
-    settings: LabelSettings
+    recipe: Recipe
     weights: Weights
 
 
@@ -45,13 +46,13 @@ def label_clip(task: LabelTask) -> ClipResult:
     Raises:
         CupsError: weights do not fit, or a file cannot be written.
     """
-    labeller = _labeller(task.folder, task.settings, task.weights)
+    labeller = _labeller(task.folder, task.recipe, task.weights)
     return labeller.label(Drive(task.drive), task.clip)
 
 
 @lru_cache(maxsize=1)
-def _labeller(folder: LabelFolder, settings: LabelSettings, weights: Weights) -> ClipLabeller:
-    motion = ClipMotion(settings, RegionSegmenter(settings))
-    return ClipLabeller(
-        folder, motion, Bands(settings.classes), settings.vote, settings.margin_frames
-    )
+def _labeller(folder: LabelFolder, recipe: Recipe, weights: Weights) -> ClipLabeller:
+    motion = ClipMotion(recipe.clips, RegionSegmenter(recipe.regions))
+    model = SemanticModel.load(weights.semantics or folder.semantics)
+    classifier = make_classifier(model, recipe)
+    return ClipLabeller(folder, motion, classifier, recipe.labels.vote, recipe.labels.margin_frames)

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cups_core.errors import InputError
 from cups_core.motion.clip import ClipSettings
 from cups_core.motion.region_segmenter import RegionSettings
-from cups_core.settings import SettingValue, make_settings, setting
+from cups_core.network.settings import RaftSettings
+from cups_core.semantics.clustering import ClusteringSettings
+from cups_core.semantics.depth_guided import InferenceSettings
+from cups_core.semantics.mean_field import MeanFieldSettings
+from cups_core.settings import setting
 from cups_training.whole_files import FileError
 
 FORMAT = 1
@@ -24,36 +27,52 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class LabelSettings(RegionSettings, ClipSettings):
-    """Every knob that changes a label; what only judges labels is with the gate."""
+class LabelSettings:
+    """Which parts make a label, and what is labelled at once."""
 
     motion: str = setting(
         "region",
         "how moving objects are found: region growing, or SF2SE3 rigid motions",
         choices=("region", "sf2se3"),
     )
-    runs: int = setting(8, "runs of the SF2SE3 ensemble", minimum=1, maximum=64)
-    classes: int = setting(
-        27, "number of pseudo-classes that a fitted model has", minimum=2, maximum=255
-    )
-    depth_guided: bool = setting(True, "near pixels trust the low-resolution branch of semantics")
     crf: bool = setting(False, "a random field moves the borders of the classes to image edges")
     vote: str = setting(
         "track",
         "which pixels vote for the class of a mask: those of its frame, or of its whole track",
         choices=("track", "frame"),
     )
-    clip_frames: int = setting(
-        30, "frames that are labelled at once, a whole number of clips in a drive", minimum=2
-    )
+    clip_frames: int = setting(30, "frames that are labelled at once", minimum=2)
     margin_frames: int = setting(
         4, "frames before and after a clip that are looked at as well", minimum=0
     )
 
 
-RECIPES: dict[str, dict[str, SettingValue]] = {
+@dataclass(frozen=True)
+class Recipe:
+    """Every knob that changes a label, by group; what only judges labels is with the gate."""
+
+    labels: LabelSettings
+    clips: ClipSettings
+    regions: RegionSettings
+    inference: InferenceSettings
+    clustering: ClusteringSettings
+    field: MeanFieldSettings
+    raft: RaftSettings
+
+
+GROUPS: dict[str, type[Any]] = {
+    "labels": LabelSettings,
+    "clips": ClipSettings,
+    "regions": RegionSettings,
+    "inference": InferenceSettings,
+    "clustering": ClusteringSettings,
+    "field": MeanFieldSettings,
+    "raft": RaftSettings,
+}
+
+RECIPES: dict[str, dict[str, str]] = {
     "fast": {},
-    "full": {"motion": "sf2se3", "crf": True},
+    "full": {"motion": "sf2se3", "crf": "true"},
 }
 """What each recipe sets differently from the defaults."""
 
@@ -85,22 +104,11 @@ class Weights:
         }
 
 
-def recipe_settings(recipe: str, changes: Mapping[str, SettingValue]) -> LabelSettings:
-    """The settings of a named recipe with some of them changed.
-
-    Raises:
-        InputError: there is no such recipe or setting, or a value does not fit.
-    """
-    if recipe not in RECIPES:
-        raise InputError(f"recipe: expected one of {', '.join(RECIPES)}, found {recipe!r}")
-    return make_settings(LabelSettings, {**RECIPES[recipe], **changes})
-
-
-def described(settings: LabelSettings, weights: Weights) -> dict[str, Any]:
+def described(recipe: Recipe, weights: Weights) -> dict[str, Any]:
     """All that decides what a label looks like, as it is written beside the labels."""
     return {
         "format": FORMAT,
-        "settings": dataclasses.asdict(settings),
+        "settings": dataclasses.asdict(recipe),
         "weights_sha256": weights.digests(),
     }
 

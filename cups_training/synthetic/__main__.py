@@ -13,8 +13,7 @@ from pathlib import Path
 import cv2
 
 from cups_core.errors import CupsError
-from cups_core.settings import SettingValue, make_settings
-from cups_training.setting_words import setting_names, split_words, typed_values
+from cups_training.setting_words import setting_names, settings_from_words, split_words
 from cups_training.synthetic.bag import write_bag
 from cups_training.synthetic.dataset import write_drive
 from cups_training.synthetic.drive import SyntheticDrive
@@ -22,12 +21,14 @@ from cups_training.synthetic.preview import preview
 from cups_training.synthetic.settings import DriveSettings
 from cups_training.synthetic.suites import SUITE_NAMES, Clip, suite
 
+GROUPS = {"drive": DriveSettings}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 made, 1 failed."""
     given = _parser().parse_args(arguments)
     try:
-        settings = make_settings(DriveSettings, _values(given))
+        settings = _settings(given)
         clips = (
             suite(given.suite, settings) if given.suite else (Clip(given.seed, settings, "usual"),)
         )
@@ -63,18 +64,19 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help=f"any other setting: {setting_names(DriveSettings)}",
+        help=f"any other setting: {setting_names(GROUPS)}",
     )
     return parser
 
 
-def _values(given: argparse.Namespace) -> dict[str, SettingValue]:
+def _settings(given: argparse.Namespace) -> DriveSettings:
     words = split_words(given.set)
     if given.frames is not None:
         words["frames"] = str(given.frames)
     if given.size:
         words["width"], _, words["height"] = given.size.partition("x")
-    return typed_values(words, DriveSettings)[0]
+    settings: DriveSettings = settings_from_words(words, GROUPS)["drive"]
+    return settings
 
 
 def _make(clip: Clip, given: argparse.Namespace, *, several: bool) -> None:
