@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,17 @@ class MotionTruth:
     static_things: NDArray[np.integer]
     disparity: NDArray[np.floating]
     focal_baseline: float
+
+    @property
+    def static_as_movers(self) -> MotionTruth:
+        """The same frame asking for what stands instead: judges what propagation brought."""
+        return replace(self, movers=self.static_things, static_things=self.movers)
+
+    @property
+    def things_as_movers(self) -> MotionTruth:
+        """The same frame asking for every thing, moving or not; ids of both must differ."""
+        everything = np.where(self.movers > 0, self.movers, self.static_things)
+        return replace(self, movers=everything, static_things=np.zeros_like(everything))
 
 
 @dataclass(frozen=True)
@@ -118,11 +129,10 @@ def count_masks(predicted: NDArray[np.integer], truth: MotionTruth) -> MaskCount
     if len(shapes) > 1:
         raise InputError(f"motion masks: expected maps of one size, found {sorted(shapes)}")
     # Rows are masks, columns are movers, each with the empty id 0 first.
-    _, mask_of = np.unique(np.append(0, predicted), return_inverse=True)
-    ids, mover_of = np.unique(np.append(0, truth.movers), return_inverse=True)
-    mask_of, mover_of = mask_of[1:], mover_of[1:]
-    overlap = np.zeros((mask_of.max(initial=0) + 1, len(ids)), np.int64)
-    np.add.at(overlap, (mask_of, mover_of), 1)
+    mask_of, masks = _numbered(predicted)
+    mover_of, movers = _numbered(truth.movers)
+    overlap = np.bincount(mask_of * movers + mover_of, minlength=masks * movers)
+    overlap = overlap.reshape(masks, movers)
     mover_size, mask_size = overlap.sum(axis=0), overlap.sum(axis=1)
 
     judged = mover_size >= SMALLEST_MOVER_PX
@@ -160,6 +170,14 @@ def count_masks(predicted: NDArray[np.integer], truth: MotionTruth) -> MaskCount
         on_background=int(on_background.sum()),
         fragments=int((~matched & ~on_static & ~on_background).sum()),
     )
+
+
+def _numbered(ids: NDArray[np.integer]) -> tuple[NDArray[np.int64], int]:
+    """Each pixel's place in the list of ids, in which 0 always comes first, and its length."""
+    counts = np.bincount(ids.ravel(), minlength=1)
+    counts[0] += 1
+    place = np.cumsum(counts > 0) - 1
+    return place[ids.ravel()], int(place[-1]) + 1
 
 
 def _distances_m(

@@ -156,7 +156,7 @@ def _gather(
 
 
 def working_step(height: int, width: int) -> int:
-    """Of an image of this size each so-manieth pixel is worked on in either direction."""
+    """Grid step for an image of this size: every how many pixels, along either axis."""
     return max(1, math.ceil(math.sqrt(height * width / FULL_GRID_PIXELS)))
 
 

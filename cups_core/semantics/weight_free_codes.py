@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -73,33 +73,6 @@ class WeightFreeCodes:
         described = np.stack([describe(view, self.cell_px) for view in views])
         codes = (described - self.mean) @ self.transform
         return np.ascontiguousarray(np.moveaxis(codes, -1, 1))
-
-    def parameters(self) -> dict[str, NDArray[np.generic]]:
-        """What `from_parameters` needs to make the same extractor again."""
-        return {
-            "cell_px": np.array(self.cell_px, np.int64),
-            "mean": self.mean,
-            "transform": self.transform,
-        }
-
-    @classmethod
-    def from_parameters(cls, parameters: Mapping[str, NDArray[np.generic]]) -> WeightFreeCodes:
-        """The extractor of a fitted model.
-
-        Raises:
-            InputError: a parameter is missing or does not fit.
-        """
-        missing = {"cell_px", "mean", "transform"} - set(parameters)
-        if missing:
-            raise InputError(
-                f"weight-free codes: {', '.join(sorted(missing))} missing among the model's "
-                f"parameters {', '.join(sorted(parameters)) or '(none)'}"
-            )
-        return cls(
-            int(parameters["cell_px"]),
-            np.asarray(parameters["mean"], np.float32),
-            np.asarray(parameters["transform"], np.float32),
-        )
 
     @classmethod
     def fitted(cls, features: NDArray[np.float32], settings: WeightFreeSettings) -> WeightFreeCodes:

@@ -99,6 +99,19 @@ def test_far_movers_do_not_count_as_near() -> None:
     assert (found.movers, found.near_movers, found.found_near_movers) == (3, 1, 1)
 
 
+def test_the_recall_of_static_things_and_of_all_things_is_asked_apart() -> None:
+    # A mover that is found, a parked car that is found, and one that is not.
+    boxes = {1: (5, 5, 20, 10), 2: (40, 5, 20, 10), 3: (40, 30, 20, 10)}
+    parked = painted((2, boxes[2]), (3, boxes[3]))
+    scene = MotionTruth(painted((1, boxes[1])), parked, np.full(SHAPE, 10.0), 200.0)
+    answer = painted((8, boxes[1]), (9, boxes[2]))
+    assert count_masks(answer, scene).recall == 1
+    static = count_masks(answer, scene.static_as_movers)
+    assert (static.movers, static.found_movers, static.near_recall) == (2, 1, 0.5)
+    everything = count_masks(answer, scene.things_as_movers)
+    assert (everything.precision, everything.movers, everything.found_movers) == (1, 3, 2)
+
+
 def test_a_total_is_the_ratio_of_the_sums() -> None:
     parts = [MaskCounts(masks=1, matched_masks=1), MaskCounts(masks=3, matched_masks=0)]
     assert total(parts).precision == 0.25

@@ -1,0 +1,66 @@
+"""From a stereo frame to its pseudo-classes: view, codes, depth-guided inference, random field.
+
+`cups label` asks it per frame; the extractor is a network or made of features alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cups_core.frames import StereoFrame
+from cups_core.semantics.depth_guided import (
+    InferenceSettings,
+    most_probable,
+    semantic_log_probabilities,
+)
+from cups_core.semantics.mean_field import MeanField, MeanFieldSettings
+from cups_core.semantics.scene_view import CodeExtractor
+from cups_core.semantics.surface_geometry import view_scene
+
+
+class SemanticClassifier:
+    """Pseudo-classes of frames by one extractor and its centroids.
+
+    Args:
+        extractor: makes codes of length D.
+        centroids: float32 (C, D), C at most 255.
+        inference: whether depth guides.
+        field: the random field at the end; None = the most probable class of each pixel by itself.
+
+    Attributes:
+        classes: number of pseudo-classes, C.
+    """
+
+    def __init__(
+        self,
+        extractor: CodeExtractor,
+        centroids: NDArray[np.float32],
+        inference: InferenceSettings,
+        field: MeanFieldSettings | None,
+    ) -> None:
+        self.classes = len(centroids)
+        self._extractor = extractor
+        self._centroids = centroids
+        self._inference = inference
+        self._field = None if field is None else MeanField(field)
+
+    def classify(self, frame: StereoFrame, disparity: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Pseudo-class of each pixel.
+
+        Args:
+            frame: rectified stereo frame.
+            disparity: float32 (H, W) of the left view, pixels, 0 = unknown.
+
+        Returns:
+            uint8 (H, W), 0 to C - 1.
+
+        Raises:
+            InputError: sizes differ, or codes and centroids do not fit.
+        """
+        view = view_scene(frame, disparity)
+        found = semantic_log_probabilities(view, self._extractor, self._centroids, self._inference)
+        if self._field is None:
+            labels: NDArray[np.uint8] = most_probable(found)
+            return labels
+        return self._field.labels(found, frame.left)
