@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.errors import InputError
-from cups_core.frames import StereoFrame
 from cups_core.motion.clip import ClipMotion, FrameMotion
 from cups_core.motion.segments import MovingObject
 from cups_core.panoptic import Segment
 from cups_core.pseudo_labels import paint_classes, vote_classes
+from cups_core.semantics.semantic_classifier import SemanticClassifier
 from cups_core.thing_stuff import count_frame, count_objects
 from cups_training.dataset.drive import Drive
 from cups_training.labelling.clip_result import EMPTY, LABELLED, ClipResult, FrameRecord
@@ -30,27 +29,6 @@ LEAST_DEPTH_SHARE = 0.01
 
 SemanticMap = NDArray[np.uint8]
 IdMap = NDArray[np.uint16]
-
-
-class FrameClassifier(Protocol):
-    """Gives each pixel of a frame a pseudo-class."""
-
-    @property
-    def classes(self) -> int:
-        """Number of classes, at most 255."""
-        ...
-
-    def classify(self, frame: StereoFrame, disparity: NDArray[np.float32]) -> SemanticMap:
-        """Class of each pixel, uint8 (H, W), 255 = unknown.
-
-        Args:
-            frame: the pictures.
-            disparity: float32 (H, W), left view, pixels, 0 = unknown.
-
-        Raises:
-            InputError: the classes of the frame cannot be told, the message says why.
-        """
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +47,7 @@ class ClipLabeller:
         self,
         folder: LabelFolder,
         motion: ClipMotion,
-        classifier: FrameClassifier,
+        classifier: SemanticClassifier,
         vote: str,
         margin_frames: int,
     ) -> None:

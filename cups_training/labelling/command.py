@@ -34,6 +34,7 @@ from cups_training.labelling.recipe import (
     described,
     digest,
 )
+from cups_training.labelling.semantics import fit_where_lacking
 from cups_training.setting_words import setting_names, settings_from_words, split_words
 from cups_training.whole_files import FileError
 
@@ -137,6 +138,9 @@ def _label(
         f"{len(clips) - len(tasks)} of them labelled before",
         highlight=False,
     )
+    if tasks:
+        with console.status("fitting semantics to this dataset, once"):
+            fit_where_lacking(dataset, folder, recipe, weights)
     for _ in _run(chosen, console, "labelling", label_clip, tasks):
         pass
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cups_core.motion.clip import ClipMotion
+from cups_core.motion.clip import ClipMotion, PairSegmenter
 from cups_core.motion.region_segmenter import RegionSegmenter
-from cups_core.semantics.semantic_model import SemanticModel
 from cups_training.dataset.drive import Drive
 from cups_training.labelling.clip_labelling import ClipLabeller
 from cups_training.labelling.clip_result import ClipResult
 from cups_training.labelling.clips import Clip
 from cups_training.labelling.label_folder import LabelFolder
+from cups_training.labelling.networks import load_raft
 from cups_training.labelling.recipe import Recipe, Weights
-from cups_training.labelling.semantics import make_classifier
+from cups_training.labelling.semantics import load_classifier
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,15 @@ def label_clip(task: LabelTask) -> ClipResult:
 
 @lru_cache(maxsize=1)
 def _labeller(folder: LabelFolder, recipe: Recipe, weights: Weights) -> ClipLabeller:
-    motion = ClipMotion(recipe.clips, RegionSegmenter(recipe.regions))
-    model = SemanticModel.load(weights.semantics or folder.semantics)
-    classifier = make_classifier(model, recipe)
-    return ClipLabeller(folder, motion, classifier, recipe.labels.vote, recipe.labels.margin_frames)
+    network = None if weights.raft is None else load_raft(weights.raft, recipe.raft)
+    return ClipLabeller(
+        folder,
+        ClipMotion(recipe.clips, _segmenter(recipe), network, network),
+        load_classifier(folder, recipe, weights),
+        recipe.labels.vote,
+        recipe.labels.margin_frames,
+    )
+
+
+def _segmenter(recipe: Recipe) -> PairSegmenter:
+    return RegionSegmenter(recipe.regions)

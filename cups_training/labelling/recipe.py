@@ -19,6 +19,7 @@ from cups_core.network.settings import RaftSettings
 from cups_core.semantics.clustering import ClusteringSettings
 from cups_core.semantics.depth_guided import InferenceSettings
 from cups_core.semantics.mean_field import MeanFieldSettings
+from cups_core.semantics.weight_free_codes import WeightFreeSettings
 from cups_core.settings import setting
 from cups_training.whole_files import FileError
 
@@ -41,6 +42,9 @@ class LabelSettings:
         "which pixels vote for the class of a mask: those of its frame, or of its whole track",
         choices=("track", "frame"),
     )
+    fit_frames: int = setting(
+        200, "frames of all drives that a lacking semantic model is fitted to", minimum=1
+    )
     clip_frames: int = setting(30, "frames that are labelled at once", minimum=2)
     margin_frames: int = setting(
         4, "frames before and after a clip that are looked at as well", minimum=0
@@ -55,6 +59,7 @@ class Recipe:
     clips: ClipSettings
     regions: RegionSettings
     inference: InferenceSettings
+    features: WeightFreeSettings
     clustering: ClusteringSettings
     field: MeanFieldSettings
     raft: RaftSettings
@@ -65,13 +70,14 @@ GROUPS: dict[str, type[Any]] = {
     "clips": ClipSettings,
     "regions": RegionSettings,
     "inference": InferenceSettings,
+    "features": WeightFreeSettings,
     "clustering": ClusteringSettings,
     "field": MeanFieldSettings,
     "raft": RaftSettings,
 }
 
 RECIPES: dict[str, dict[str, str]] = {
-    "fast": {},
+    "fast": {"full_size": "false", "longest_stride": "1"},
     "full": {"motion": "sf2se3", "crf": "true"},
 }
 """What each recipe sets differently from the defaults."""
