@@ -1,6 +1,7 @@
 """The road under the rig as a plane in disparity space.
 
-The segmenter keeps shadows and reflections on it out of objects; semantics measures heights from it.
+The segmenter keeps shadows and reflections on it out of objects; semantics measures heights from
+it.
 """
 
 from __future__ import annotations
