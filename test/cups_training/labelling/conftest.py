@@ -25,8 +25,9 @@ SCENES = {
 }
 """One drive in which the camera drives, one in which it stands."""
 
-# Five clips of four, four and two frames, that look two frames beyond their ends.
-SMALL_CLIPS = ("--set", "clip_frames=4", "--set", "margin_frames=2", "--workers", "1")
+# Three clips a drive, of four, four and two frames, that look two frames beyond their ends.
+CHANGES = ("clip_frames=4", "margin_frames=2", "classes=8", "thing_confidence=0.5")
+SMALL_CLIPS = (*(word for change in CHANGES for word in ("--set", change)), "--workers", "1")
 
 
 @pytest.fixture(scope="session")
