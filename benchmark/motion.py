@@ -32,6 +32,7 @@ from cups_core.motion.dis_flow import DisFlow, DisFlowSettings
 from cups_core.motion.region_segmenter import RegionSegmenter
 from cups_core.motion.scene_flow import StereoMotion
 from cups_core.motion.semi_global_matching import SemiGlobalMatching, SemiGlobalMatchingSettings
+from cups_core.motion.sf2se3.ensemble import RigidMotionClustering
 from cups_core.rig import StereoRig
 
 # The bundles do not say it; their README does: ten frames per second.
@@ -45,7 +46,11 @@ def _segment_by_region(motion: StereoMotion, rig: StereoRig) -> NDArray[np.uint1
     return RegionSegmenter().segment(motion, rig, INTERVAL_S).segments.instances
 
 
-METHODS: dict[str, Segmenter] = {"region": _segment_by_region}
+def _segment_by_clustering(motion: StereoMotion, rig: StereoRig) -> NDArray[np.uint16]:
+    return RigidMotionClustering().segment(motion, rig, INTERVAL_S).segments.instances
+
+
+METHODS: dict[str, Segmenter] = {"region": _segment_by_region, "sf2se3": _segment_by_clustering}
 
 
 class Bundle:
