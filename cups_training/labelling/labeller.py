@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cups_core.motion.clip import ClipMotion, PairSegmenter
 from cups_core.motion.region_segmenter import RegionSegmenter
+from cups_core.motion.sf2se3.ensemble import RigidMotionClustering
 from cups_training.dataset.drive import Drive
 from cups_training.labelling.clip_labelling import ClipLabeller
 from cups_training.labelling.clip_result import ClipResult
@@ -63,4 +64,6 @@ def _labeller(folder: LabelFolder, recipe: Recipe, weights: Weights) -> ClipLabe
 
 
 def _segmenter(recipe: Recipe) -> PairSegmenter:
-    return RegionSegmenter(recipe.regions)
+    if recipe.labels.motion == "sf2se3":
+        return RigidMotionClustering(recipe.objects)
+    return RegionSegmenter(recipe.objects)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cups_core.motion.clip import ClipSettings
-from cups_core.motion.region_segmenter import RegionSettings
+from cups_core.motion.sf2se3.ensemble import ClusteringSettings as RigidMotionSettings
 from cups_core.network.settings import RaftSettings
 from cups_core.semantics.clustering import ClusteringSettings
 from cups_core.semantics.depth_guided import InferenceSettings
@@ -57,7 +57,7 @@ class Recipe:
 
     labels: LabelSettings
     clips: ClipSettings
-    regions: RegionSettings
+    objects: RigidMotionSettings
     inference: InferenceSettings
     features: WeightFreeSettings
     clustering: ClusteringSettings
@@ -68,7 +68,7 @@ class Recipe:
 GROUPS: dict[str, type[Any]] = {
     "labels": LabelSettings,
     "clips": ClipSettings,
-    "regions": RegionSettings,
+    "objects": RigidMotionSettings,
     "inference": InferenceSettings,
     "features": WeightFreeSettings,
     "clustering": ClusteringSettings,

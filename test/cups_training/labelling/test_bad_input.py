@@ -130,7 +130,7 @@ def test_the_gate_closes_on_too_many_empty_frames_and_says_why(dataset: Path, la
 def test_a_folder_takes_labels_of_one_configuration_only(labelled: Path, label: Label) -> None:
     code, said = label(labelled, "--set", "minimum_speed_mps=0.9", "--set", "vote=frame")
     assert code == 1
-    assert "settings.regions.minimum_speed_mps = 0.6 there, 0.9 now" in said["error"]
+    assert "settings.objects.minimum_speed_mps = 0.6 there, 0.9 now" in said["error"]
     assert "settings.labels.vote = track there, frame now" in said["error"]
     assert "give another --name" in said["error"]
 
