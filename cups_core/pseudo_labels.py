@@ -33,34 +33,48 @@ def _count_votes(semantic: SemanticMap, instances: IdMap, votes: NDArray[np.int6
                 votes[instances[y, x], semantic[y, x]] += 1
 
 
-def vote_classes(semantics: Sequence[SemanticMap], instances: Sequence[IdMap]) -> dict[int, int]:
-    """The class of each object: the one that most of its pixels have (METHOD 1.4, step 1).
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """What the pixels of each object say that it is.
+
+    Attributes:
+        ids: of the objects, ascending.
+        pixels: int64 (N, 255), pixels of each class in each object, over all frames.
+    """
+
+    ids: tuple[int, ...]
+    pixels: NDArray[np.int64]
+
+    def winners(self) -> dict[int, int]:
+        """The class of each object: the one that most of its pixels have (METHOD 1.4, step 1).
+
+        Of equal votes the lower class wins; `VOID_CLASS` where no pixel has a class.
+        """
+        has_class = self.pixels.any(axis=1)
+        best = np.where(has_class, self.pixels.argmax(axis=1), VOID_CLASS)
+        return dict(zip(self.ids, best.tolist(), strict=True))
+
+
+def count_votes(semantics: Sequence[SemanticMap], instances: Sequence[IdMap]) -> Votes:
+    """Pixels of each class in each object.
 
     Args:
         semantics: uint8 (H, W) for each frame, `VOID_CLASS` has no vote.
         instances: uint16 (H, W) for each frame, 0 = no object; an object has one id in all frames.
-
-    Returns:
-        Class by id, ascending; of equal votes the lower class wins. `VOID_CLASS` where no pixel of
-        the object has a class.
 
     Raises:
         InputError: maps of one frame differ in size.
     """
     largest = max((int(ids.max(initial=0)) for ids in instances), default=0)
     votes = np.zeros((largest + 1, VOID_CLASS + 1), np.int64)
-    present = np.zeros(largest + 1, bool)
     for semantic, ids in zip(semantics, instances, strict=True):
         if semantic.shape != ids.shape:
             raise InputError(
                 f"vote: expected maps of one size, found {semantic.shape} and {ids.shape}"
             )
         _count_votes(semantic, ids, votes)
-        present[np.unique(ids)] = True
-    present[0] = False
-    named = votes[:, :VOID_CLASS]
-    winner = np.where(named.any(axis=1), named.argmax(axis=1), VOID_CLASS)
-    return {int(number): int(winner[number]) for number in np.flatnonzero(present)}
+    present = np.flatnonzero(votes.any(axis=1))
+    return Votes(tuple(present.tolist()), votes[present, :VOID_CLASS])
 
 
 def paint_classes(

@@ -6,18 +6,18 @@ Labelling counts for each clip, adds the counts of all clips up and splits the c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.stats import norm
 
 from cups_core.errors import InputError
 from cups_core.settings import setting
 
 Counts = NDArray[np.int64]
-FIELDS = ("pixels", "pixels_in_masks", "masks", "objects")
+FIELDS = ("pixels", "pixels_in_masks", "masks", "objects", "votes", "vote_squares")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +25,12 @@ class ClassStatistics:
     """Counts per class; whole numbers, so that sums are exact in any order and any partition.
 
     Attributes:
-        pixels: int64 (K,), pixels of the class.
+        pixels: int64 (K,), pixels of the class once each mask has the class voted for it.
         pixels_in_masks: int64 (K,), of these inside motion masks.
         masks: int64 (K,), masks of the class, one per frame and object.
         objects: int64 (K,), objects of the class, however long each was seen.
+        votes: int64 (K,), pixels of the class inside motion masks before the vote.
+        vote_squares: int64 (K,), the votes of each object squared, summed over the objects.
 
     Raises:
         InputError: lengths or types differ, a count is negative, or more pixels are in masks than
@@ -39,6 +41,8 @@ class ClassStatistics:
     pixels_in_masks: Counts
     masks: Counts
     objects: Counts
+    votes: Counts
+    vote_squares: Counts
 
     def __post_init__(self) -> None:
         size = self.pixels.shape
@@ -103,21 +107,34 @@ def count_frame(
         classes: number of classes.
     """
     inside = instances > 0
-    pixels, in_masks = (
-        np.bincount(found, minlength=256)[:classes].astype(np.int64)
-        for found in (semantic.ravel(), semantic[inside])
-    )
     _, first = np.unique(instances[inside], return_index=True)
-    masks = np.bincount(semantic[inside][first], minlength=256)[:classes].astype(np.int64)
-    return ClassStatistics(pixels, in_masks, masks, np.zeros(classes, np.int64))
+    pixels, in_masks, masks = (
+        np.bincount(found, minlength=256)[:classes].astype(np.int64)
+        for found in (semantic.ravel(), semantic[inside], semantic[inside][first])
+    )
+    return replace(
+        ClassStatistics.none(classes), pixels=pixels, pixels_in_masks=in_masks, masks=masks
+    )
 
 
-def count_objects(class_of_objects: Iterable[int], classes: int) -> ClassStatistics:
-    """Objects by class, each once however many frames it is in; other classes are left out."""
-    found = [class_id for class_id in class_of_objects if class_id < classes]
-    none = np.zeros(classes, np.int64)
-    objects = np.bincount(np.array(found, np.int64), minlength=classes).astype(np.int64)
-    return ClassStatistics(none, none, none, objects)
+def count_objects(
+    votes: NDArray[np.int64], winners: Iterable[int], classes: int
+) -> ClassStatistics:
+    """Objects of one clip, each once however many frames it is in.
+
+    Args:
+        votes: int64 (N, at least `classes`), pixels of each class in each object.
+        winners: class of each object; `classes` and above = none.
+        classes: number of classes.
+    """
+    found = np.array([class_id for class_id in winners if class_id < classes], np.int64)
+    known = votes[:, :classes]
+    return replace(
+        ClassStatistics.none(classes),
+        objects=np.bincount(found, minlength=classes).astype(np.int64),
+        votes=known.sum(axis=0),
+        vote_squares=(known**2).sum(axis=0),
+    )
 
 
 @dataclass(frozen=True)
@@ -138,7 +155,7 @@ class ThingStuffSettings:
     )
     thing_confidence: float = setting(
         0.95,
-        "probability with which this may not be chance, each object counted once (background)",
+        "how sure that must be, each object one sample however long it is seen (background)",
         minimum=0.5,
         maximum=0.999999,
     )
@@ -154,18 +171,20 @@ class ClassEvidence:
     Attributes:
         class_id: of the class.
         is_thing: the verdict.
-        share_in_masks: m_k / n_k; 0 where the class has no pixel.
+        share_in_masks: share of its pixels inside masks before the vote; 0 without a pixel.
         lift: that share over the one of all pixels.
-        chance: probability of so many objects if masks fell on all pixels alike, `thing_lift`
-            times as often on this class.
-        normalised: m_k / n_k over its sum over the classes.
+        effective_objects: how many equally large objects the votes are worth.
+        significance: by how many standard deviations the votes are more than `thing_lift` times
+            what the class would get if masks fell on all pixels alike.
+        normalised: share of its pixels inside masks after the vote, over the classes' sum.
     """
 
     class_id: int
     is_thing: bool
     share_in_masks: float
     lift: float
-    chance: float
+    effective_objects: float
+    significance: float
     normalised: float
 
 
@@ -190,31 +209,36 @@ def split_classes(
     """Tell things from stuff.
 
     The paper's form divides the shares by their sum over the classes, so its threshold means
-    something else for every number of classes (METHOD 6.1, row 15). The background test asks two
-    questions that do not depend on that: is the share of the class inside masks at least
-    `thing_lift` times that of all pixels, and could that be chance? Pixels of a mask, and masks of
-    an object, go together: the sample is the object. If masks fell on all pixels alike, an object
-    would get class k with the class's share of the pixels; the number of objects of the class is
-    then binomial.
+    something else for every number of classes (METHOD 6.1, row 15). The background test does not
+    depend on that. If masks fell on all pixels alike, class k would get its part of the masks; it
+    is a thing when it surely gets more than `thing_lift` times as much. Pixels of a mask, and masks
+    of an object, go together: the sample is the object, and the variance of a sum over objects is
+    the sum of their squares (Kish's effective sample size, Survey Sampling, 1965). Votes before the
+    majority are counted, since a class that is often the smaller part of a moving object, as wheels
+    are, is part of a thing too.
     """
-    n, m = statistics.pixels.astype(np.float64), statistics.pixels_in_masks.astype(np.float64)
-    share = m / np.maximum(n, 1)
-    background = m.sum() / max(n.sum(), 1)
+    votes = statistics.votes.astype(np.float64)
+    # Painting masks with their class moves pixels between classes inside masks only.
+    n = statistics.pixels - statistics.pixels_in_masks + votes
+    background = votes.sum() / max(n.sum(), 1)
+    share = votes / np.maximum(n, 1)
     lift = share / background if background > 0 else np.zeros_like(share)
-    normalised = share / share.sum() if share.sum() > 0 else np.zeros_like(share)
-    expected = np.minimum(1.0, settings.thing_lift * n / max(n.sum(), 1))
-    chance = binom.sf(statistics.objects - 1, int(statistics.objects.sum()), expected)
+    spread = np.sqrt(np.maximum(statistics.vote_squares.astype(np.float64), 1))
+    significance = (votes - settings.thing_lift * background * n) / spread
+    painted = statistics.pixels_in_masks / np.maximum(statistics.pixels, 1)
+    normalised = painted / painted.sum() if painted.sum() > 0 else np.zeros_like(painted)
     if settings.thing_test == "background":
-        is_thing = (lift > settings.thing_lift) & (chance < 1 - settings.thing_confidence)
+        is_thing = significance > norm.ppf(settings.thing_confidence)
     else:
         is_thing = normalised > settings.thing_share
-    order = sorted(np.flatnonzero(is_thing).tolist(), key=lambda k: (-share[k], k))
+    order = share if settings.thing_test == "background" else normalised
+    things = sorted(np.flatnonzero(is_thing).tolist(), key=lambda k: (-order[k], k))
+    rows = (share, lift, (votes / spread) ** 2, significance, normalised)
     return ThingStuff(
-        tuple(order),
+        tuple(things),
         tuple(np.flatnonzero(~is_thing).tolist()),
         tuple(
             ClassEvidence(k, bool(is_thing[k]), *(float(row[k]) for row in rows))
             for k in range(statistics.classes)
-            for rows in [(share, lift, chance, normalised)]
         ),
     )

@@ -15,7 +15,7 @@ from cups_core.errors import InputError
 from cups_core.motion.clip import ClipMotion, FrameMotion
 from cups_core.motion.segments import MovingObject
 from cups_core.panoptic import Segment
-from cups_core.pseudo_labels import paint_classes, vote_classes
+from cups_core.pseudo_labels import count_votes, paint_classes
 from cups_core.semantics.semantic_classifier import SemanticClassifier
 from cups_core.thing_stuff import count_frame, count_objects
 from cups_training.dataset.drive import Drive
@@ -72,11 +72,14 @@ class ClipLabeller:
         labelled = [item for item in found if isinstance(item, _Labelled)]
         records = {item.record.stamp_ns: item.record for item in labelled}
         records |= {item.stamp_ns: item for item in found if isinstance(item, FrameRecord)}
-        of_track = vote_classes([i.semantic for i in labelled], [i.tracks for i in labelled])
-        statistics = count_objects(of_track.values(), self._classifier.classes)
+        votes = count_votes([i.semantic for i in labelled], [i.tracks for i in labelled])
+        of_track = votes.winners()
+        statistics = count_objects(votes.pixels, of_track.values(), self._classifier.classes)
         for item in labelled:
             class_of = (
-                of_track if self._vote == "track" else vote_classes([item.semantic], [item.tracks])
+                of_track
+                if self._vote == "track"
+                else count_votes([item.semantic], [item.tracks]).winners()
             )
             semantic = paint_classes(item.semantic, item.tracks, class_of)
             statistics += count_frame(semantic, item.tracks, self._classifier.classes)

@@ -116,7 +116,8 @@ def _described_split(
                 "is_thing": item.is_thing,
                 "share_in_masks": round(item.share_in_masks, 6),
                 "lift": round(item.lift, 4),
-                "chance": float(f"{item.chance:.3g}"),
+                "effective_objects": round(item.effective_objects, 4),
+                "significance": round(item.significance, 4),
                 "normalised": round(item.normalised, 6),
             }
             for item in split.evidence

@@ -15,6 +15,7 @@ from string import Template
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from cups_core.thing_stuff import ClassEvidence, ClassStatistics, ThingStuff, ThingStuffSettings
 from cups_training.html_parts import page_style, table_rows, tiles
@@ -166,9 +167,9 @@ def _split_note(settings: ThingStuffSettings) -> str:
             f"{settings.thing_share:g} (the paper's test)."
         )
     return (
-        f"A class is a thing where its share inside motion masks is above {settings.thing_lift:g} "
-        f"times that of all pixels (lift), and where so many objects would come by chance less "
-        f"often than {1 - settings.thing_confidence:.3g}."
+        "A class is a thing where motion masks surely hold more of it than "
+        f"{settings.thing_lift:g} times what they hold of all pixels: where the significance, in "
+        f"standard deviations, is above {norm.ppf(settings.thing_confidence):.2f}."
     )
 
 
@@ -180,7 +181,8 @@ def _class_table(statistics: ClassStatistics, split: ThingStuff) -> str:
     ]
     largest = max((item.share_in_masks for item in split.evidence), default=0.0) or 1.0
     head = _head(
-        "class", "", "of all pixels", "inside masks", "", "lift", "chance", "objects", "masks"
+        *("class", "", "of all pixels", "inside masks", "", "lift", "worth objects"),
+        *("significance", "objects", "masks"),
     )
     total = max(1, int(statistics.pixels.sum()))
     return head + "".join(
@@ -200,7 +202,8 @@ def _class_cells(
         f"{item.share_in_masks:.2%}",
         f'<span class="bar" style="width:{120 * item.share_in_masks / largest:.0f}px"></span>',
         f"{item.lift:.2f}",
-        f"{item.chance:.2g}",
+        f"{item.effective_objects:.1f}",
+        f"{item.significance:.1f}",
         str(statistics.objects[k]),
         str(statistics.masks[k]),
     ]

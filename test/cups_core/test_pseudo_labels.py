@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -17,10 +18,10 @@ from cups_core.pseudo_labels import (
     VOID_CLASS,
     LabelQuality,
     PseudoLabel,
+    count_votes,
     ignored_pixels,
     make_pseudo_label,
     paint_classes,
-    vote_classes,
 )
 from cups_core.thing_stuff import ThingStuff
 
@@ -28,6 +29,12 @@ QUALITY = LabelQuality(0.1, 0.9, 0.8, 0.0)
 SPLIT = ThingStuff(things=(2,), stuff=(0, 1), evidence=())
 SEMANTIC = np.array([[0, 0, 1, 1], [2, 2, 1, 255], [2, 2, 0, 0]], np.uint8)
 INSTANCES = np.array([[0, 0, 5, 5], [3, 3, 5, 0], [0, 0, 0, 0]], np.uint16)
+
+
+def vote_classes(
+    semantics: Sequence[NDArray[np.uint8]], instances: Sequence[NDArray[np.uint16]]
+) -> dict[int, int]:
+    return count_votes(semantics, instances).winners()
 
 
 def objects_of(semantic: NDArray[np.uint8], instances: NDArray[np.uint16]) -> list[Segment]:
@@ -63,6 +70,7 @@ def test_the_class_of_an_object_is_that_of_most_of_its_pixels(seed: int, frames:
         )
         most = max(votes.values())
         assert class_id == min(k for k, count in votes.items() if count == most)
+        assert most == max(count_votes(semantics, instances).pixels[list(found).index(number)])
     assert list(found) == sorted(set(np.unique(instances).tolist()) - {0})
 
 
