@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from cups_core.frames import NANOSECONDS_PER_SECOND, StereoFrame
 from cups_core.motion.consistency import disparity_consistency, flow_consistency
 from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
-from cups_core.motion.region_segmenter import RegionResult
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import StereoMotion, working_step
+from cups_core.motion.segmentation import SegmentationResult
 from cups_core.motion.segments import MotionSegments, areas_and_boxes
 from cups_core.motion.static_flow import predict_static_flow
 from cups_core.motion.stream_estimator import LEAST_EXPECTED_FLOW_PX
@@ -43,7 +43,7 @@ class PairSegmenter(Protocol):
         interval_s: float,
         previous: RigidTransform | None = None,
         moved_before: NDArray[np.bool_] | None = None,
-    ) -> RegionResult:
+    ) -> SegmentationResult:
         """Moving objects of the frame at t; see `RegionSegmenter.segment`."""
         ...
 

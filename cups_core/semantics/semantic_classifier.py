@@ -8,7 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.errors import InputError
 from cups_core.frames import StereoFrame
+from cups_core.semantics.class_map import class_map
 from cups_core.semantics.depth_guided import (
     InferenceSettings,
     most_probable,
@@ -56,10 +58,14 @@ class SemanticClassifier:
             uint8 (H, W), 0 to C - 1.
 
         Raises:
-            InputError: sizes differ, or codes and centroids do not fit.
+            InputError: sizes differ, codes and centroids do not fit, or the codes are no numbers.
         """
         view = view_scene(frame, disparity)
+        if self._field is None and self._extractor.is_local:
+            return class_map(view, self._extractor, self._centroids, self._inference)
         found = semantic_log_probabilities(view, self._extractor, self._centroids, self._inference)
+        if not np.isfinite(found).all():
+            raise InputError("class probabilities: found NaN or infinity")
         if self._field is None:
             labels: NDArray[np.uint8] = most_probable(found)
             return labels
