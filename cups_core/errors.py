@@ -17,3 +17,7 @@ class CalibrationError(CupsError, ValueError):
 
 class InputError(CupsError, ValueError):
     """An image or a map does not have the shape, type or stamp that the operation needs."""
+
+
+class CheckpointError(CupsError, ValueError):
+    """A file of network weights is missing, is not what was expected, or would run code."""

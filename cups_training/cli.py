@@ -13,6 +13,7 @@ from pathlib import Path
 from cups_core.errors import CupsError
 from cups_training.demo.run import make_synthetic_drive, run_demo
 from cups_training.doctor.report import print_report
+from cups_training.labelling import command as labelling
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=6, help="of the synthetic drive")
     demo.add_argument("--output", type=Path, default=Path("demo_output"), help="folder to write to")
     demo.set_defaults(run=_demo)
+    label = verbs.add_parser("label", help="make panoptic pseudo-labels of a dataset's drives")
+    labelling.add_arguments(label)
+    label.set_defaults(run=labelling.run)
     return root
 
 

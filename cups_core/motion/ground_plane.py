@@ -1,6 +1,6 @@
 """The road under the rig as a plane in disparity space.
 
-The segmenter keeps shadows and reflections on it out of objects.
+The segmenter keeps shadows and reflections on it out of objects; semantics measures heights from it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.motion.scene_flow import SceneFlow
+from cups_core.rig import StereoRig
 
 HYPOTHESES = 100
 SCORING_POINTS = 800
@@ -51,17 +52,31 @@ class GroundPlane:
 
 
 def find_ground_plane(scene: SceneFlow) -> GroundPlane | None:
+    """The road plane of a scene's disparities, as `fit_ground_plane` finds it."""
+    return fit_ground_plane(scene.disparity, *scene.pixel_coordinates(), scene.rig)
+
+
+def fit_ground_plane(
+    disparities: NDArray[np.float32],
+    columns: NDArray[np.float32],
+    rows: NDArray[np.float32],
+    rig: StereoRig,
+) -> GroundPlane | None:
     """The road plane in the lower half of the image; None where too few points lie on any.
 
     RANSAC over planes that a road can be (camera 0.4 to 4 m above it, little roll), then least
     squares. Points below a plane count against it: things stand on the road, nothing lies under it.
     Seeded, hence deterministic.
+
+    Args:
+        disparities: (len(rows), len(columns)), pixels, 0 = unknown.
+        columns: image columns of the points, pixels.
+        rows: image rows of the points, pixels.
+        rig: calibration at image size.
     """
-    rig = scene.rig
-    columns, rows = scene.pixel_coordinates()
     top = len(rows) // 2
     step = 4
-    disparity = scene.disparity[top::step, ::step]
+    disparity = disparities[top::step, ::step]
     x, y = np.meshgrid(columns[::step], rows[top::step])
     known = disparity > 1.0
     found = disparity[known].astype(np.float64)
