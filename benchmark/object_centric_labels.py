@@ -19,6 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from cups_core.semantics.semantic_model import SemanticModel
 from numpy.typing import NDArray
 
 from benchmark.object_centric import MASKS, object_masks, sharpen
@@ -29,7 +30,6 @@ from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.segments import MotionSegments, MovingObject, areas_and_boxes
 from cups_core.motion.semi_global_matching import SemiGlobalMatching
 from cups_core.semantics.scene_view import CodeExtractor
-from cups_core.semantics.semantic_model import SemanticModel
 from cups_core.semantics.surface_geometry import view_scene
 from cups_core.semantics.weight_free_codes import WeightFreeCodes
 from cups_core.settings import make_settings

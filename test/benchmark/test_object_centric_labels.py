@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from cups_core.semantics.semantic_model import SemanticModel
 
 from benchmark.object_centric_labels import label_object_centric
 from benchmark.stage1 import LabelFiles
@@ -16,7 +17,6 @@ from cups_core.errors import InputError
 from cups_core.frames import StereoFrame
 from cups_core.rig import StereoRig
 from cups_core.semantics.appearance import describe
-from cups_core.semantics.semantic_model import SemanticModel
 from cups_core.semantics.surface_geometry import view_scene
 from cups_core.semantics.weight_free_codes import WeightFreeCodes, WeightFreeSettings
 from cups_core.thing_stuff import ThingStuffSettings
