@@ -82,11 +82,10 @@ def link_frames(frames: Sequence[SeenFrame]) -> tuple[list[IdMap], dict[int, Cli
     tracks: dict[int, ClipTrack] = {}
     for index, frame in enumerate(frames):
         merged = merge_views(frame.views, frame.disparity.shape)
-        disparity = frame.disparity.astype(np.float32)
-        flow = np.zeros((*disparity.shape, 2), np.float32)
-        if frame.to_past is not None:
-            flow = frame.to_past.astype(np.float32)
-        carried = tracker.propagate(flow, disparity)
+        flow = frame.to_past
+        if flow is None:
+            flow = np.zeros((*frame.disparity.shape, 2), np.float32)
+        carried = tracker.propagate(flow, frame.disparity)
         shown = tracker.update(
             merged, carried, frame.ego_motion or RigidTransform.identity(), frame.interval_s
         )
