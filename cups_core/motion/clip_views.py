@@ -267,26 +267,13 @@ def _chained(flows: list[Map | None], step: int, shape: tuple[int, int]) -> Map:
 
     Where the way leaves the image it goes on with the flow at the border.
     """
-    total: Map | None = None
-    for flow in flows:
-        if flow is None:
-            continue
-        if total is None:
-            total = flow
-            columns, rows = np.meshgrid(
-                np.arange(flow.shape[1], dtype=np.float32),
-                np.arange(flow.shape[0], dtype=np.float32),
-            )
-        else:
-            there = cv2.remap(
-                flow,
-                columns + total[..., 0],
-                rows + total[..., 1],
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            total = total + there
-    assert total is not None
+    total, *others = (flow for flow in flows if flow is not None)
+    columns, rows = np.meshgrid(
+        np.arange(total.shape[1], dtype=np.float32), np.arange(total.shape[0], dtype=np.float32)
+    )
+    for flow in others:
+        there = columns + total[..., 0], rows + total[..., 1]
+        total = total + cv2.remap(flow, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     full = cv2.resize(
         total * step, (total.shape[1] * step, total.shape[0] * step), interpolation=cv2.INTER_LINEAR
     )
