@@ -130,12 +130,12 @@ def _stands(
     if flow is None or ego is None:
         return False
     static = predict_static_flow(
-        frame.disparity.astype(np.float32), frame.rig, ego.inverse() if previous < index else ego
+        frame.disparity, frame.rig, ego.inverse() if previous < index else ego
     )[mask]
     known = frame.disparity[mask] > 0
     if not known.any():
         return False
-    off = np.median(flow[mask].astype(np.float32)[known] - static[known], axis=0)
+    off = np.median(flow[mask][known] - static[known], axis=0)
     allowed = STANDING_STEPS + STANDING_SHARE * float(np.median(np.hypot(*static[known].T)))
     return bool(np.hypot(*off) < allowed)
 

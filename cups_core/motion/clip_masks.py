@@ -104,12 +104,11 @@ def _path(frames: Sequence[SeenFrame], start: int, end: int) -> Map | None:
         step = frames[index].to_future if forward else frames[index].to_past
         if step is None:
             return None
-        one = step.astype(np.float32)
         if total is None:
-            total = one
+            total = step
         else:
             out = np.empty_like(total)
-            _followed(total, one, out)
+            _followed(total, step, out)
             total = out
     return total
 
@@ -124,8 +123,8 @@ def carry(
     out = np.empty(ids.shape, np.int32)
     _carried(
         ids,
-        frames[start].disparity.astype(np.float32),
-        frames[end].disparity.astype(np.float32),
+        frames[start].disparity,
+        frames[end].disparity,
         path,
         out,
     )

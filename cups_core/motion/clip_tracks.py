@@ -22,8 +22,6 @@ from cups_core.motion.segments import MotionSegments, MovingObject, areas_and_bo
 from cups_core.motion.tracking import Tracker, TrackingSettings
 from cups_core.settings import setting
 
-# A frame counts for a view that covers this much of the track's mask.
-VIEW_COVER = 0.3
 HOLD_FRAMES = 3
 
 
@@ -67,12 +65,10 @@ class ClipTrack:
     Attributes:
         seen: the object by index of the frame in which it was measured.
         evidence: of each of these frames.
-        views: in how many views of the frame it was found.
     """
 
     seen: dict[int, MovingObject] = field(default_factory=dict)
     evidence: dict[int, float] = field(default_factory=dict)
-    views: dict[int, int] = field(default_factory=dict)
 
 
 def link_frames(frames: Sequence[SeenFrame]) -> tuple[list[IdMap], dict[int, ClipTrack]]:
@@ -82,11 +78,10 @@ def link_frames(frames: Sequence[SeenFrame]) -> tuple[list[IdMap], dict[int, Cli
     tracks: dict[int, ClipTrack] = {}
     for index, frame in enumerate(frames):
         merged = merge_views(frame.views, frame.disparity.shape)
-        disparity = frame.disparity.astype(np.float32)
-        flow = np.zeros((*disparity.shape, 2), np.float32)
-        if frame.to_past is not None:
-            flow = frame.to_past.astype(np.float32)
-        carried = tracker.propagate(flow, disparity)
+        flow = frame.to_past
+        if flow is None:
+            flow = np.zeros((*frame.disparity.shape, 2), np.float32)
+        carried = tracker.propagate(flow, frame.disparity)
         shown = tracker.update(
             merged, carried, frame.ego_motion or RigidTransform.identity(), frame.interval_s
         )
@@ -104,10 +99,6 @@ def link_frames(frames: Sequence[SeenFrame]) -> tuple[list[IdMap], dict[int, Cli
             ]
             track.evidence[index] = float(max(evidence, default=0.0))
             track.seen[index] = by_id[key]
-            track.views[index] = sum(
-                (view.segments.instances[ids == key] > 0).mean() > VIEW_COVER
-                for view in frame.views
-            )
     return measured, tracks
 
 

@@ -30,7 +30,6 @@ LEAST_KNOWN_SHARE = 0.02
 NOWHERE_PX = np.float32(6e4)
 
 Map = NDArray[np.float32]
-SmallMap = NDArray[np.float16]
 
 
 class PairSegmenter(Protocol):
@@ -70,9 +69,9 @@ class SeenFrame:
         rig: calibration of the grid: K and size in grid points.
         image: uint8 (h, w, 3), the left image on the grid.
         measured: float16 (H', W'), disparity of that image, pixels of its size, 0 = unknown.
-        disparity: float16 (h, w), at the grid points, grid steps, 0 = unknown.
-        to_past: float16 (h, w, 2), flow to the judged frame before, grid steps; None for the first.
-        to_future: float16 (h, w, 2), flow to the next judged frame; None for the last.
+        disparity: float32 (h, w), at the grid points, grid steps, 0 = unknown.
+        to_past: float32 (h, w, 2), flow to the judged frame before, grid steps; None for the first.
+        to_future: float32 (h, w, 2), flow to the next judged frame; None for the last.
         ego_motion: from the judged frame before into this one; None for the first.
         interval_s: time since the judged frame before, seconds; 0 for the first.
         valid_fraction: share of the pixels with confirmed disparity and flow.
@@ -82,10 +81,10 @@ class SeenFrame:
     stamp_ns: int
     rig: StereoRig
     image: NDArray[np.uint8]
-    measured: SmallMap
-    disparity: SmallMap
-    to_past: SmallMap | None = None
-    to_future: SmallMap | None = None
+    measured: NDArray[np.float16]
+    disparity: Map
+    to_past: Map | None = None
+    to_future: Map | None = None
     ego_motion: RigidTransform | None = None
     interval_s: float = 0.0
     valid_fraction: float = 0.0
@@ -178,7 +177,7 @@ class ClipViews:
                 cv2.resize(left, (grid.width, grid.height), interpolation=cv2.INTER_AREA), np.uint8
             ),
             seen_left.astype(np.float16),
-            (seen_left[::step, ::step] / step).astype(np.float16),
+            np.asarray(seen_left[::step, ::step] / step, np.float32),
         )
         return _Recent(seen, rig, left, (seen_left, seen_right))
 
@@ -201,8 +200,8 @@ class ClipViews:
         if stride == 1:
             now.seen.ego_motion = ego
             now.seen.interval_s = interval_s
-            now.seen.to_past = (back[::step, ::step] / step).astype(np.float16)
-            then.seen.to_future = (forth[::step, ::step] / step).astype(np.float16)
+            now.seen.to_past = np.asarray(back[::step, ::step] / step, np.float32)
+            then.seen.to_future = np.asarray(forth[::step, ::step] / step, np.float32)
             agrees = flow_consistency(back, forth).agrees
             agrees &= disparity_consistency(*now.disparities).agrees
             now.seen.valid_fraction = float(agrees.mean())
@@ -263,32 +262,18 @@ def _on_grid(segments: MotionSegments, step: int) -> MotionSegments:
     return MotionSegments(instances, objects)
 
 
-def _chained(flows: list[SmallMap | None], step: int, shape: tuple[int, int]) -> Map:
+def _chained(flows: list[Map | None], step: int, shape: tuple[int, int]) -> Map:
     """The flow over several intervals, at image size.
 
     Where the way leaves the image it goes on with the flow at the border.
     """
-    total: Map | None = None
-    for flow in flows:
-        if flow is None:
-            continue
-        one = flow.astype(np.float32)
-        if total is None:
-            total = one
-            columns, rows = np.meshgrid(
-                np.arange(one.shape[1], dtype=np.float32),
-                np.arange(one.shape[0], dtype=np.float32),
-            )
-        else:
-            there = cv2.remap(
-                one,
-                columns + total[..., 0],
-                rows + total[..., 1],
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            total = total + there
-    assert total is not None
+    total, *others = (flow for flow in flows if flow is not None)
+    columns, rows = np.meshgrid(
+        np.arange(total.shape[1], dtype=np.float32), np.arange(total.shape[0], dtype=np.float32)
+    )
+    for flow in others:
+        there = columns + total[..., 0], rows + total[..., 1]
+        total = total + cv2.remap(flow, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     full = cv2.resize(
         total * step, (total.shape[1] * step, total.shape[0] * step), interpolation=cv2.INTER_LINEAR
     )
