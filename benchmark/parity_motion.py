@@ -35,7 +35,7 @@ TIES = 5
 
 
 def compare(folder: Path) -> dict[str, float]:
-    """Largest absolute difference by quantity; of masks and lists the number of differing entries."""
+    """Largest absolute difference by quantity; of masks and lists, how many entries differ."""
     parts: dict[str, Callable[[Arrays], dict[str, float]]] = {
         "matrix_nms": _matrix_nms,
         "consistency": _consistency,
@@ -104,8 +104,7 @@ def _consistency(arrays: Arrays) -> dict[str, float]:
     found: dict[str, list[float]] = {key: [] for key in ("error", "mask", "noise_scale")}
     for name in _sets(arrays, "_fw"):
         forward, backward = (
-            np.ascontiguousarray(arrays[f"{name}_{key}"].transpose(1, 2, 0))
-            for key in ("fw", "bw")
+            np.ascontiguousarray(arrays[f"{name}_{key}"].transpose(1, 2, 0)) for key in ("fw", "bw")
         )
         agreement = flow_consistency(forward, backward)
         back = arrays[f"{name}_warped_bw_align_corners_true"]
@@ -179,7 +178,9 @@ def _surface_filter(arrays: Arrays) -> float:
         disparity = rig.focal_baseline / points[2][rows, columns]
         surface[int(number)] = visible_surface_m2(columns, rows, disparity, 1.0, rig)
     unequal = 0.0
-    for least, expected in zip(arrays["surface_min_m2"], arrays["after_surface_filter"], strict=True):
+    for least, expected in zip(
+        arrays["surface_min_m2"], arrays["after_surface_filter"], strict=True
+    ):
         left = np.zeros_like(painted)
         large = [number for number, area in surface.items() if area >= least]
         for index, number in enumerate(large, start=1):

@@ -84,7 +84,8 @@ def list_objects(
         settings: what is an object.
         consistency: (R + 1,), see `MovingObject`; None where only one attempt was made.
     """
-    # Displacements are over ground in the axes of the camera at t+1: turn them back into those at t.
+    # Displacements are over ground in the axes of the camera at t+1: turn them back into those at
+    # t.
     s, rig, ego = settings, scene.rig, weighed.ego_motion
     count = len(fitted.explained) - 1
     velocity = fitted.displacement_m @ ego.rotation / interval_s
@@ -109,7 +110,10 @@ def list_objects(
         disparity = weighed.disparity[points][measured].astype(np.float64)
         y, x = (axis[measured] * float(scene.stride) for axis in points)
         depth = rig.focal_baseline / float(np.median(disparity))
-        aside, down = (float(np.median(x)) - rig.cx) / rig.fx, (float(np.median(y)) - rig.cy) / rig.fy
+        aside, down = (
+            (float(np.median(x)) - rig.cx) / rig.fx,
+            (float(np.median(y)) - rig.cy) / rig.fy,
+        )
         centroid = depth * np.array([aside, down, 1.0])
         # Unmeasured points count as much as measured ones.
         point_px2 = scene.stride**2 / float(measured.mean())

@@ -18,12 +18,13 @@ from cups_core.motion.segments import MotionSegments
 from cups_core.motion.static_evidence import StaticEvidence
 
 REGION_BLEED_RADIUS = 12
+DEFAULTS = ObjectSettings()
 
 
 class RegionSegmenter(MotionSegmenter):
     """Finds moving objects by growing regions over stereo depth and residual motion."""
 
-    def __init__(self, settings: ObjectSettings = ObjectSettings()) -> None:
+    def __init__(self, settings: ObjectSettings = DEFAULTS) -> None:
         super().__init__(settings)
 
     def _find_objects(

@@ -130,4 +130,3 @@ class MotionSegmenter(ABC):
         interval_s: float,
     ) -> tuple[MotionSegments, str]:
         """Objects and what is to be said about them (see `SegmentationResult.note`)."""
-

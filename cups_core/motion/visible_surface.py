@@ -25,7 +25,7 @@ def visible_surface_m2(
 ) -> float:
     """Area of the plane nearest to the points, square metres.
 
-    A pixel at depth Z covers Z^2 / (fx fy) of a plane across the viewing direction and |N| / (N . r)
+    A pixel at depth Z covers Z^2 / (fx fy) of a plane that faces the camera, and |N| / (N . r)
     times that of a plane with normal N, where r is its ray with unit depth. Planes in space are
     planes in disparity, where the noise is the same everywhere; slopes that the noise could have
     made are drawn towards none.

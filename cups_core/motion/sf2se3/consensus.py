@@ -58,7 +58,7 @@ def deviation(
         squared += dd * dd * own
         along += jd * dd * own
         size += jd * jd * own
-    return squared - along * along / (own + size)
+    return float(squared - along * along / (own + size))
 
 
 @kernel
@@ -113,7 +113,7 @@ def soft_inliers(
     Returns:
         float32 (H, N); an inlier by more than `INLIER_PROBABILITY`.
     """
-    return _soft_inliers(
+    soft: NDArray[np.float32] = _soft_inliers(
         points.camera,
         rotations,
         translations,
@@ -123,6 +123,7 @@ def soft_inliers(
         points.sigma,
         points.sigma_disparity,
     )
+    return soft
 
 
 @kernel
@@ -146,7 +147,7 @@ def _deviations(
 
 def deviations(points: MeasuredPoints, motion: RigidTransform) -> Floats:
     """Squared Mahalanobis distance of each point from what one motion predicts, float64 (N,)."""
-    return _deviations(
+    squared: Floats = _deviations(
         points.camera,
         motion.rotation,
         motion.translation_m,
@@ -156,3 +157,4 @@ def deviations(points: MeasuredPoints, motion: RigidTransform) -> Floats:
         points.sigma,
         points.sigma_disparity,
     )
+    return squared

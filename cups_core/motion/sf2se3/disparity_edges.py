@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from cups_core.compiled import kernel
 from cups_core.motion.scene_flow import Map, Mask
@@ -53,7 +52,7 @@ def edge_magnitude(disparity: Map) -> Map:
         for order in ((1, 0), (0, 1))
     )
     magnitude = np.sqrt(gradient_x**2 + gradient_y**2 + np.float32(1e-6))
-    ridges = np.empty_like(magnitude)
+    ridges: Map = np.empty_like(magnitude)
     _ridges(gradient_x, gradient_y, magnitude, ridges)
     return ridges
 

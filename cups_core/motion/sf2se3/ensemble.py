@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cups_core.motion.object_motion import ObjectMotion
 from cups_core.motion.object_table import ObjectSettings, list_objects
-from cups_core.motion.region_graph import Integers, RegionGraph, build_region_graph
+from cups_core.motion.region_graph import RegionGraph, build_region_graph
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import SceneFlow, StereoMotion
 from cups_core.motion.segmentation import MotionSegmenter
@@ -57,7 +56,11 @@ class ClusteringSettings(ObjectSettings):
 
 
 class RigidMotionClustering(MotionSegmenter):
-    """Finds moving objects by clustering scene flow into rigid motions, several times over."""
+    """Finds moving objects by clustering scene flow into rigid motions, several times over.
+
+    What is NaN in the estimates counts as unknown. Where a run loses a motion to arithmetic, the
+    others stand and the result's note names the run.
+    """
 
     def __init__(self, settings: ClusteringSettings = ClusteringSettings()) -> None:
         super().__init__(settings)
@@ -86,7 +89,7 @@ class RigidMotionClustering(MotionSegmenter):
         region = paint(votes.masks[kept][:, graph.labels])
         border = -(-s.border_px // scene.stride)
         region[:, :border] = region[:, region.shape[1] - border :] = 0
-        fitted: ObjectMotion = fit_rigid_objects(
+        fitted = fit_rigid_objects(
             suspects.points,
             region[suspects.points.rows, suspects.points.columns],
             [starts[index] for index in kept],
@@ -115,7 +118,7 @@ class RigidMotionClustering(MotionSegmenter):
         for run, found in enumerate(objects):
             if not found:
                 continue
-            label: Integers = assign_densely(graph, weighed, suspects, found, stride)
+            label = assign_densely(graph, weighed, suspects, found, stride)
             for mask in connected_masks(graph, label, self._settings.minimum_area_px / stride**2):
                 masks.append(mask)
                 runs.append(run)

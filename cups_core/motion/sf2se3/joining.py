@@ -16,7 +16,7 @@ from cups_core.motion.static_evidence import StaticEvidence
 
 # A motion explains another object when its points deviate from it by this share of what they
 # deviate from ego-motion.
-LARGEST_SHARE = 0.3
+LARGEST_SHARE = 0.5
 FEWEST_POINTS = 5
 
 
@@ -41,15 +41,13 @@ def join_touching(
     labelled = points[of_point > 0]
     of_point = of_point[of_point > 0]
     # Lengths of deviations in sigma from ego-motion (0) and each of the motions.
-    length = np.sqrt(
-        [deviations(labelled, motion) for motion in (weighed.ego_motion, *motions)]
-    )
+    length = np.sqrt([deviations(labelled, motion) for motion in (weighed.ego_motion, *motions)])
     share = np.full((count, count), np.inf)
-    for one in range(1, count):
-        mine = of_point == one
+    for number in range(1, count):
+        mine = of_point == number
         if mine.sum() >= FEWEST_POINTS:
             medians = np.median(length[:, mine], 1)
-            share[one] = medians / max(medians[0], 1e-9)
+            share[number] = medians / max(medians[0], 1e-9)
     one = label[np.repeat(np.arange(len(label)), np.diff(graph.start))]
     other = label[graph.neighbour]
     touch = np.zeros((count, count), np.bool_)

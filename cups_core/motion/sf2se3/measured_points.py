@@ -84,7 +84,7 @@ class MeasuredPoints:
 
 @kernel
 def _surface_mean(values: Map, y: int, x: int, about: float) -> float:
-    """Mean of the values within 3x3 on the surface of disparity `about`; NaN where there is none."""
+    """Mean of the values within 3x3 on the surface of disparity `about`; NaN if there are none."""
     total, count = 0.0, 0
     tolerance = max(1.0, 0.06 * about)
     for i in range(max(0, y - 1), min(values.shape[0], y + 2)):

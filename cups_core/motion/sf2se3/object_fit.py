@@ -1,4 +1,7 @@
-"""The motion of each final object of the ensemble, refined on all its points, as the table needs it."""
+"""The motion of each final object, refined on all its points, as the object table needs it.
+
+The ensemble calls it once per image.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import numpy as np
 from cups_core.motion.object_motion import ObjectMotion
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.sf2se3.consensus import deviations
-from cups_core.motion.sf2se3.measured_points import Floats, Integers, MeasuredPoints
+from cups_core.motion.sf2se3.measured_points import Integers, MeasuredPoints
 from cups_core.motion.sf2se3.refinement import refine_motions
 from cups_core.motion.sf2se3.turn_prior import TurnPrior
 

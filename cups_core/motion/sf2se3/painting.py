@@ -1,4 +1,7 @@
-"""Paints the masks that the ensemble keeps into one map, with their holes filled."""
+"""Paints masks into one map, with their holes filled.
+
+The ensemble does so with those that it keeps.
+"""
 
 from __future__ import annotations
 

@@ -71,7 +71,10 @@ def link_rigid_pairs(points: MeasuredPoints) -> NDArray[np.bool_]:
     after = points.position_after()
     sigma_after = after[:, 2] ** 2 / points.rig.focal_baseline * points.sigma_disparity
     across = after[:, 2] * points.sigma / points.rig.fx
-    return _link(points.position, after, points.sigma_depth, sigma_after, across)
+    linked: NDArray[np.bool_] = _link(
+        points.position, after, points.sigma_depth, sigma_after, across
+    )
+    return linked
 
 
 @kernel

@@ -70,7 +70,7 @@ def _normal_equations(
         own = 1.0 / (sigma_disparity * sigma_disparity)
         inverse[2] = own
         if np.isnan(measured[n, 2]):
-            out[2] = inverse[2] = 0.0
+            out[2], inverse[2] = 0.0, 0.0
         else:
             out[2] = measured[n, 2] - camera[4] / z
         # What an error of the disparity at t does to the three predictions.
@@ -89,11 +89,11 @@ def _normal_equations(
                 right[i] += weight * J[row, i] * inverse[row] * out[row]
             right[i] -= weight * along * against / size
             for j in range(6):
-                value, other = 0.0, 0.0
+                value, across = 0.0, 0.0
                 for row in range(3):
                     value += J[row, i] * inverse[row] * J[row, j]
-                    other += slope[row] * inverse[row] * J[row, j]
-                normal[i, j] += weight * (value - along * other / size)
+                    across += slope[row] * inverse[row] * J[row, j]
+                normal[i, j] += weight * (value - along * across / size)
 
 
 @kernel

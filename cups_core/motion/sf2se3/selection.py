@@ -93,9 +93,7 @@ class _Rounds:
             [self.generators[run].random((PROPOSALS, LARGEST_CLUSTER)) for run in active]
         )
         free = self.coverage[active] < INLIER_PROBABILITY
-        rotations, translations = propose_motions(
-            self.points, self.linked, free, draws, self.prior
-        )
+        rotations, translations = propose_motions(self.points, self.linked, free, draws, self.prior)
         usable = np.isfinite(translations).all(2)
         soft = np.zeros((*usable.shape, len(self.points)), np.float32)
         soft[usable] = soft_inliers(self.points, rotations[usable], translations[usable])
@@ -138,7 +136,7 @@ class _Rounds:
         self, runs: list[int], rotations: Floats, translations: Floats, pieces: NDArray[np.bool_]
     ) -> list[int]:
         """Accepts the pieces that still explain enough; the runs that took any."""
-        finite = np.isfinite(rotations).all((1, 2)) & np.isfinite(translations).all(1)
+        finite = np.isfinite(rotations.sum((1, 2)) + translations.sum(1))
         soft = soft_inliers(self.points, rotations, translations)
         soft = np.where(pieces & finite[:, None], soft, np.float32(0))
         took = []

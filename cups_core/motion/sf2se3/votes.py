@@ -55,7 +55,9 @@ def _pieces(start: Integers, neighbour: Integers, label: Integers) -> Integers:
     return parent
 
 
-def connected_masks(graph: RegionGraph, label: Integers, smallest: float) -> list[NDArray[np.bool_]]:
+def connected_masks(
+    graph: RegionGraph, label: Integers, smallest: float
+) -> list[NDArray[np.bool_]]:
     """Connected pieces, bool (P,) each, of the patches of one label, at least so many points large.
 
     Args:
