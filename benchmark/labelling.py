@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -95,7 +96,7 @@ def measure(dataset: Path, options: argparse.Namespace) -> Row:
     for word in options.set:
         arguments += ["--set", word]
     with tempfile.TemporaryFile("w+") as printed:
-        start = time.monotonic()
+        start, before = time.monotonic(), processor_s()
         process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, *arguments], stdout=printed, env={**os.environ}
         )
@@ -110,11 +111,18 @@ def measure(dataset: Path, options: argparse.Namespace) -> Row:
     return {
         "frames/s, all": options.frames / took,
         "frames/s, between clips": rate_between(clips, options.frames),
+        "processor s per frame": (processor_s() - before) / options.frames,
         "peak MiB": max(size for _, size in memory),
         "peak of the thirds": " ".join(f"{size:.0f}" for size in thirds),
         "labelled %": 100 * summary["labelled"] / summary["frames"],
         "masks": summary["masks"],
     }
+
+
+def processor_s() -> float:
+    """Processor time of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def rate_between(finished_s: list[float], frames: int) -> float:

@@ -148,7 +148,7 @@ class ThingStuffSettings:
         choices=("background", "normalised"),
     )
     thing_lift: float = setting(
-        2.0,
+        1.25,
         "how many times the share of all pixels a class must have inside masks (background)",
         minimum=1.0,
         maximum=100.0,

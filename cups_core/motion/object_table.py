@@ -104,6 +104,17 @@ def list_objects(
             columns[bounds[number - 1] : bounds[number]],
         )
         area = len(points[0])
+        evidence = weighed.evidence[points]
+        weight = float(evidence.mean() * np.sqrt(area))
+        # Most regions end here; what follows is dear. NaN is no evidence.
+        if not (
+            weight > s.minimum_evidence
+            and (evidence > 0.5).mean() > s.minimum_coverage
+            and slowest < speed[number] < s.maximum_speed_mps
+            and abs(velocity[number, 1]) < UPWARD_SPEED_MPS + LARGEST_SLOPE * speed[number]
+            and fitted.explained[number] > s.minimum_explained
+        ):
+            continue
         measured = weighed.known[points]
         if measured.sum() < 8 or measured.mean() < 0.2:
             continue
@@ -118,17 +129,7 @@ def list_objects(
         # Unmeasured points count as much as measured ones.
         point_px2 = scene.stride**2 / float(measured.mean())
         surface = visible_surface_m2(x, y, disparity, point_px2, rig)
-        evidence = weighed.evidence[points]
-        weight = float(evidence.mean() * np.sqrt(area))
-        if (
-            weight > s.minimum_evidence
-            and (evidence > 0.5).mean() > s.minimum_coverage
-            and s.minimum_surface_m2 < surface < s.maximum_surface_m2
-            and centroid[1] > -HIGHEST_M
-            and slowest < speed[number] < s.maximum_speed_mps
-            and abs(velocity[number, 1]) < UPWARD_SPEED_MPS + LARGEST_SLOPE * speed[number]
-            and fitted.explained[number] > s.minimum_explained
-        ):
+        if s.minimum_surface_m2 < surface < s.maximum_surface_m2 and centroid[1] > -HIGHEST_M:
             found.append((number, weight / (weight + s.minimum_evidence), centroid))
     found.sort(key=lambda item: -int((bounds[1:] - bounds[:-1])[item[0] - 1]))
     return _segments(scene, weighed, region, found, velocity, consistency)

@@ -26,7 +26,8 @@ ADVICE = {
     "and rectification",
     "semantics": "the semantic model does not fit these pictures: fit one on this dataset",
     "nothing moves": "drive where others move, or lower minimum_speed_mps and minimum_evidence",
-    "no thing": "masks lie on stuff classes only: give more classes, or look at thing_stuff.json",
+    "no thing": "too few objects moved to tell which classes are things: label more drives, lower "
+    "thing_confidence, or give other classes; thing_stuff.json has the evidence",
 }
 
 

@@ -45,7 +45,7 @@ class LabelSettings:
     fit_frames: int = setting(
         200, "frames of all drives that a lacking semantic model is fitted to", minimum=1
     )
-    clip_frames: int = setting(30, "frames that are labelled at once", minimum=2)
+    clip_frames: int = setting(40, "frames that are labelled at once", minimum=2)
     margin_frames: int = setting(
         4, "frames before and after a clip that are looked at as well", minimum=0
     )

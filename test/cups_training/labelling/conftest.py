@@ -26,7 +26,10 @@ SCENES = {
 """One drive in which the camera drives, one in which it stands."""
 
 # Three clips a drive, of four, four and two frames, that look two frames beyond their ends.
-CHANGES = ("clip_frames=4", "margin_frames=2", "classes=8", "thing_confidence=0.5")
+CHANGES = (
+    *("clip_frames=4", "margin_frames=2"),
+    *("classes=8", "fit_frames=6", "restarts=2", "thing_confidence=0.5"),
+)
 SMALL_CLIPS = (*(word for change in CHANGES for word in ("--set", change)), "--workers", "1")
 
 
