@@ -19,7 +19,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from cups_core.semantics.semantic_model import SemanticModel
 from numpy.typing import NDArray
 
 from benchmark.object_centric import MASKS, object_masks, sharpen
@@ -31,7 +30,7 @@ from cups_core.motion.segments import MotionSegments, MovingObject, areas_and_bo
 from cups_core.motion.semi_global_matching import SemiGlobalMatching
 from cups_core.semantics.scene_view import CodeExtractor
 from cups_core.semantics.surface_geometry import view_scene
-from cups_core.semantics.weight_free_codes import WeightFreeCodes
+from cups_core.semantics.weight_free_model import WeightFreeModel
 from cups_core.settings import make_settings
 from cups_core.thing_stuff import ThingStuffSettings
 from cups_training.dataset.dataset import Dataset
@@ -103,7 +102,7 @@ class StoredSemantics:
 
 
 def label_object_centric(
-    dataset: Dataset, like: LabelFolder, folder: LabelFolder, model: SemanticModel
+    dataset: Dataset, like: LabelFolder, folder: LabelFolder, model: WeightFreeModel
 ) -> None:
     """Write the labels.
 
@@ -111,13 +110,12 @@ def label_object_centric(
         dataset: with the drives.
         like: complete labels of it.
         folder: of the new labels.
-        model: with weight-free features.
+        model: whose features are cut.
 
     Raises:
-        CupsError: the labels that these shall be like are not complete, or the model has no
-            weight-free features.
+        CupsError: the labels that these shall be like are not complete.
     """
-    motion = ObjectCentricMotion(WeightFreeCodes.from_parameters(model.parameters))
+    motion = ObjectCentricMotion(model.extractor)
     recipe = read_json(like.recipe)
     folder.claim({**recipe, "masks": "object-centric"})
     drives = {drive.name: drive for drive in dataset.drives}
@@ -148,7 +146,7 @@ def main() -> None:
     try:
         dataset = Dataset(given.dataset)
         like, folder = (LabelFolder(dataset.labels(name)) for name in (given.like, given.name))
-        model = SemanticModel.load(given.semantics or like.semantics)
+        model = WeightFreeModel.read(given.semantics or like.semantics)
         label_object_centric(dataset, like, folder, model)
     except CupsError as problem:
         raise SystemExit(str(problem)) from problem

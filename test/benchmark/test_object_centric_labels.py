@@ -9,16 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from cups_core.semantics.semantic_model import SemanticModel
 
 from benchmark.object_centric_labels import label_object_centric
 from benchmark.stage1 import LabelFiles
-from cups_core.errors import InputError
 from cups_core.frames import StereoFrame
 from cups_core.rig import StereoRig
 from cups_core.semantics.appearance import describe
 from cups_core.semantics.surface_geometry import view_scene
 from cups_core.semantics.weight_free_codes import WeightFreeCodes, WeightFreeSettings
+from cups_core.semantics.weight_free_model import WeightFreeModel
 from cups_core.thing_stuff import ThingStuffSettings
 from cups_training.dataset.dataset import Dataset
 from cups_training.dataset.drive import DriveWriter
@@ -51,16 +50,16 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 @pytest.fixture
-def model(dataset: Dataset) -> SemanticModel:
+def model(dataset: Dataset) -> WeightFreeModel:
     view = view_scene(dataset.drives[0].frame(0), np.full(RIG.shape, 8, np.float32))
     features = describe(view, 8).reshape(HEIGHT * WIDTH // 64, -1)
     codes = WeightFreeCodes.fitted(features, WeightFreeSettings())
     centroids = np.ones((3, codes.transform.shape[1]), np.float32)
-    return SemanticModel(centroids, "weight-free", codes.parameters(), {})
+    return WeightFreeModel(codes, centroids, {})
 
 
 def test_every_frame_gets_masks_and_a_second_run_changes_nothing(
-    dataset: Dataset, model: SemanticModel
+    dataset: Dataset, model: WeightFreeModel
 ) -> None:
     like, folder = (LabelFolder(dataset.labels(name)) for name in ("like", "object_centric"))
     label_object_centric(dataset, like, folder, model)
@@ -82,10 +81,3 @@ def test_every_frame_gets_masks_and_a_second_run_changes_nothing(
     before = {path: path.read_bytes() for path in folder.root.rglob("*.png")}
     label_object_centric(dataset, like, folder, model)
     assert {path: path.read_bytes() for path in folder.root.rglob("*.png")} == before
-
-
-def test_a_model_of_a_network_is_refused(dataset: Dataset) -> None:
-    network = SemanticModel(np.ones((3, 8), np.float32), "vision-transformer")
-    like, folder = (LabelFolder(dataset.labels(name)) for name in ("like", "object_centric"))
-    with pytest.raises(InputError, match="missing among the model's parameters"):
-        label_object_centric(dataset, like, folder, network)
