@@ -54,9 +54,9 @@ class ClipSettings(TrackSettings, EstimationSettings):
         "the online rate",
     )
     longest_stride: int = setting(
-        4,
+        2,
         "frames are compared with those 1, 2, 4 ... frames away up to this one: slow and far "
-        "objects need the longer ones",
+        "objects need the longer ones, which find more false ones too",
         minimum=1,
         maximum=16,
     )

@@ -43,7 +43,7 @@ class TrackSettings:
         maximum=60.0,
     )
     minimum_track_evidence: float = setting(
-        5.0,
+        8.0,
         "evidence that a track must gather, -log(1 - score) summed over its frames and views",
         minimum=0.0,
     )
