@@ -24,8 +24,10 @@ import numpy as np
 from benchmark.table import Row, print_rows
 from cups_core.drawing import overlay_segments
 from cups_core.metrics.motion_masks import MaskCounts, MotionTruth, count_masks, total
-from cups_core.motion.clip import ClipMotion, ClipSettings, PairSegmenter
+from cups_core.motion.clip import ClipMotion, ClipSettings
 from cups_core.motion.region_segmenter import RegionSegmenter
+from cups_core.motion.segmentation import MotionSegmenter
+from cups_core.motion.sf2se3.ensemble import RigidMotionClustering
 from cups_core.settings import SettingValue, make_settings, settings_of
 from cups_training.dataset.dataset import Dataset
 from cups_training.dataset.drive import Drive
@@ -33,7 +35,10 @@ from cups_training.synthetic.classes import StreetClass
 from cups_training.synthetic.dataset import DISPARITY_UNITS_PER_PX
 from cups_training.whole_files import read_picture
 
-METHODS: dict[str, Callable[[], PairSegmenter]] = {"region": RegionSegmenter}
+METHODS: dict[str, Callable[[], MotionSegmenter]] = {
+    "region": RegionSegmenter,
+    "sf2se3": RigidMotionClustering,
+}
 THINGS = (StreetClass.PERSON, StreetClass.RIDER, StreetClass.CAR, StreetClass.BICYCLE)
 
 

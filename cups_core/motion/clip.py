@@ -20,12 +20,13 @@ from cups_core.motion.clip_tracks import (
     direction_agreement,
     frame_segments,
 )
-from cups_core.motion.clip_views import ClipViews, PairSegmenter, SeenFrame
+from cups_core.motion.clip_views import ClipViews, SeenFrame
 from cups_core.motion.dis_flow import DisFlow, DisFlowSettings
 from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
 from cups_core.motion.region_segmenter import RegionSegmenter
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import working_step
+from cups_core.motion.segmentation import MotionSegmenter
 from cups_core.motion.segments import MotionSegments, areas_and_boxes, enlarged
 from cups_core.motion.semi_global_matching import (
     SemiGlobalMatching,
@@ -40,8 +41,6 @@ ACCURATE_FLOW = DisFlowSettings(
     finest_scale=1, patch_stride=4, search_iterations=12, refinement_iterations=2
 )
 FAST_FLOW = DisFlowSettings(finest_scale=0)
-
-__all__ = ["ClipMotion", "ClipSettings", "FrameMotion", "PairSegmenter"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class ClipMotion:
     def __init__(
         self,
         settings: ClipSettings = ClipSettings(),
-        segmenter: PairSegmenter | None = None,
+        segmenter: MotionSegmenter | None = None,
         flow: FlowEstimator | None = None,
         disparity: DisparityEstimator | None = None,
     ) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,7 +17,7 @@ from cups_core.motion.consistency import disparity_consistency, flow_consistency
 from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import StereoMotion, working_step
-from cups_core.motion.segmentation import SegmentationResult
+from cups_core.motion.segmentation import MotionSegmenter
 from cups_core.motion.segments import MotionSegments, areas_and_boxes
 from cups_core.motion.static_flow import predict_static_flow
 from cups_core.motion.stream_estimator import LEAST_EXPECTED_FLOW_PX
@@ -30,21 +29,6 @@ LEAST_KNOWN_SHARE = 0.02
 NOWHERE_PX = np.float32(6e4)
 
 Map = NDArray[np.float32]
-
-
-class PairSegmenter(Protocol):
-    """Finds moving objects in one pair of frames, as `RegionSegmenter` does."""
-
-    def segment(
-        self,
-        motion: StereoMotion,
-        rig: StereoRig,
-        interval_s: float,
-        previous: RigidTransform | None = None,
-        moved_before: NDArray[np.bool_] | None = None,
-    ) -> SegmentationResult:
-        """Moving objects of the frame at t; see `RegionSegmenter.segment`."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +94,7 @@ class ClipViews:
 
     def __init__(
         self,
-        segmenter: PairSegmenter,
+        segmenter: MotionSegmenter,
         flow: FlowEstimator,
         disparity: DisparityEstimator,
         reduction: int,
