@@ -104,6 +104,8 @@ def list_objects(
             columns[bounds[number - 1] : bounds[number]],
         )
         area = len(points[0])
+        if area == 0:
+            continue  # struck out before, its number stays
         evidence = weighed.evidence[points]
         weight = float(evidence.mean() * np.sqrt(area))
         # Most regions end here; what follows is dear. NaN is no evidence.
