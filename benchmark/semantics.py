@@ -1,6 +1,6 @@
 """Prints how well weight-free semantics names the classes of synthetic streets, and what it costs.
 
-People run it: `python -m benchmark.semantics [--drives 6] [--frames 4] [--maps FOLDER] [--json]`.
+People run it: `python -m benchmark.semantics [--drives 6] [--frames 2] [--maps FOLDER] [--json]`.
 Fitted on drives of the suite `train`, judged on drives of the suite `val`.
 """
 
@@ -89,7 +89,7 @@ def main() -> None:
     """Fit, judge, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--drives", type=int, default=6, help="of each suite")
-    parser.add_argument("--frames", type=int, default=4, help="of each drive")
+    parser.add_argument("--frames", type=int, default=2, help="of each drive")
     parser.add_argument("--only", help="rows whose name contains this")
     parser.add_argument("--maps", type=Path, help="folder for pictures of the first row's maps")
     parser.add_argument("--json", action="store_true")
