@@ -114,8 +114,8 @@ def _fit_transformer(
     from cups_core.network.segmentation_head import save_head
     from cups_core.network.settings import ComputeSettings
     from cups_core.network.token_features import TokenFeatures
-    from cups_training.semantics_fitting.head import HeadSettings
-    from cups_training.semantics_fitting.transformer_fit import fit_transformer
+    from cups_training.semantics_fitting.head.training import HeadSettings
+    from cups_training.semantics_fitting.head.transformer_fit import fit_transformer
 
     features = TokenFeatures(read_checkpoint(chosen.weights), ComputeSettings())
     training = make_settings(HeadSettings, {"steps": chosen.steps, "seed": chosen.seed})

@@ -28,10 +28,8 @@ def choose_frames(lengths: Sequence[int], count: int, seed: int) -> list[tuple[i
     total = sum(lengths)
     if total == 0 or count < 1:
         raise InputError(f"frames: expected at least one of at least one, found {count} of {total}")
-    chosen = np.arange(total)
-    if count < total:
-        random = np.random.default_rng(seed)
-        chosen = ((np.arange(count) + random.random(count)) * total / count).astype(np.int64)
+    bounds = np.arange(min(count, total) + 1) * total // min(count, total)
+    chosen = np.random.default_rng(seed).integers(bounds[:-1], bounds[1:])
     ends = np.cumsum(lengths)
     drives = np.searchsorted(ends, chosen, side="right")
     frames = chosen - (ends - np.asarray(lengths))[drives]

@@ -16,7 +16,7 @@ from torch.nn import functional
 from cups_core.errors import InputError
 from cups_core.network.segmentation_head import SegmentationHead
 from cups_core.settings import setting
-from cups_training.semantics_fitting.feature_correspondence import (
+from cups_training.semantics_fitting.head.feature_correspondence import (
     ITSELF,
     NEIGHBOUR,
     RANDOM,

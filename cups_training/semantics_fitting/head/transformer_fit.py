@@ -18,7 +18,7 @@ from cups_core.network.segmentation_head import SegmentationHead
 from cups_core.network.token_features import TokenFeatures
 from cups_core.semantics.clustering import Clustering, ClusteringSettings, cluster_codes
 from cups_core.semantics.scene_view import SceneView
-from cups_training.semantics_fitting.head import HeadSettings, train_head
+from cups_training.semantics_fitting.head.training import HeadSettings, train_head
 
 CROP_PX = 224
 _TOKENS_PER_CROP = 200
