@@ -101,11 +101,7 @@ def _texture(image: NDArray[np.generic], size: tuple[int, int]) -> Features:
         level = cv2.GaussianBlur(level, (0, 0), 1.0)
         across = cv2.Sobel(level, cv2.CV_32F, 1, 0, scale=0.25)
         down = cv2.Sobel(level, cv2.CV_32F, 0, 1, scale=0.25)
-<<<<<<< HEAD
-        # Not cv2.magnitude: its last bits depend on where in memory the result lies.
-=======
         # cv2.magnitude rounds as the arrays happen to lie in memory: labels would not repeat.
->>>>>>> semantics
         strength = np.sqrt(across * across + down * down)
         safe = strength + np.float32(1e-6)
         # The double angle: edges of both signs and directions of one line add up.

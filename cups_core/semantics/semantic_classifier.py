@@ -66,13 +66,6 @@ class SemanticClassifier:
             InputError: sizes differ, codes and centroids do not fit, or the codes are no numbers.
         """
         view = view_scene(frame, disparity)
-<<<<<<< HEAD
-        if self._field is None and self._extractor.is_local:
-            return class_map(view, self._extractor, self._centroids, self._inference)
-        found = semantic_log_probabilities(view, self._extractor, self._centroids, self._inference)
-        if not np.isfinite(found).all():
-            raise InputError("class probabilities: found NaN or infinity")
-=======
         if not self._settings.half_size:
             return self._labels(view)
         height, width = view.shape
@@ -81,10 +74,12 @@ class SemanticClassifier:
         return np.ascontiguousarray(small.repeat(2, axis=0).repeat(2, axis=1)[:height, :width])
 
     def _labels(self, view: SceneView) -> NDArray[np.uint8]:
-        found = semantic_log_probabilities(
-            view, self._extractor, self._centroids, self._settings.depth_guidance
-        )
->>>>>>> semantics
+        guided = self._settings.depth_guidance
+        if self._field is None and self._extractor.is_local:
+            return class_map(view, self._extractor, self._centroids, guided)
+        found = semantic_log_probabilities(view, self._extractor, self._centroids, guided)
+        if not np.isfinite(found).all():
+            raise InputError("class probabilities: found NaN or infinity")
         if self._field is None:
             labels: NDArray[np.uint8] = most_probable(found)
             return labels
