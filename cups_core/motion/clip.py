@@ -20,12 +20,13 @@ from cups_core.motion.clip_tracks import (
     direction_agreement,
     frame_segments,
 )
-from cups_core.motion.clip_views import ClipViews, PairSegmenter, SeenFrame
+from cups_core.motion.clip_views import ClipViews, SeenFrame
 from cups_core.motion.dis_flow import DisFlow, DisFlowSettings
 from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
 from cups_core.motion.region_segmenter import RegionSegmenter
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import working_step
+from cups_core.motion.segmentation import MotionSegmenter
 from cups_core.motion.segments import MotionSegments, areas_and_boxes, enlarged
 from cups_core.motion.semi_global_matching import (
     SemiGlobalMatching,
@@ -41,8 +42,6 @@ ACCURATE_FLOW = DisFlowSettings(
 )
 FAST_FLOW = DisFlowSettings(finest_scale=0)
 
-__all__ = ["ClipMotion", "ClipSettings", "FrameMotion", "PairSegmenter"]
-
 
 @dataclass(frozen=True)
 class ClipSettings(TrackSettings, EstimationSettings):
@@ -54,9 +53,9 @@ class ClipSettings(TrackSettings, EstimationSettings):
         "the online rate",
     )
     longest_stride: int = setting(
-        4,
+        2,
         "frames are compared with those 1, 2, 4 ... frames away up to this one: slow and far "
-        "objects need the longer ones",
+        "objects need the longer ones, which find more false ones too",
         minimum=1,
         maximum=16,
     )
@@ -99,7 +98,7 @@ class ClipMotion:
     def __init__(
         self,
         settings: ClipSettings = ClipSettings(),
-        segmenter: PairSegmenter | None = None,
+        segmenter: MotionSegmenter | None = None,
         flow: FlowEstimator | None = None,
         disparity: DisparityEstimator | None = None,
     ) -> None:

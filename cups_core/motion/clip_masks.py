@@ -1,26 +1,24 @@
-"""Masks of tracks carried through a clip by flow: voted where neighbours measured, held elsewhere.
+"""Masks carried through a clip by flow, and the vote of each frame's masks with its neighbours'.
 
-Whole-clip labelling sharpens measured masks with it and bridges halts and weak frames.
+Whole-clip labelling evens out the errors of single frames with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.compiled import kernel
-from cups_core.frames import NANOSECONDS_PER_SECOND
 from cups_core.motion.clip_views import SeenFrame
 
 SAME_SURFACE = 0.25
 SAME_SURFACE_PX = 1.5
 # How much the mask of a frame counts so many frames away.
 VOTES = (1.0, 0.6, 0.35)
-# A mask of which less is found again has left, was covered or was lost.
-LEAST_CARRIED_SHARE = 0.5
-LEAST_CARRIED_POINTS = 20
+# Neighbours that agree less than this share of what the whole track must reach contradict a mask.
+CONTRADICTED_SHARE = 0.8
 
 IdMap = NDArray[np.uint16]
 Map = NDArray[np.float32]
@@ -106,12 +104,11 @@ def _path(frames: Sequence[SeenFrame], start: int, end: int) -> Map | None:
         step = frames[index].to_future if forward else frames[index].to_past
         if step is None:
             return None
-        one = step.astype(np.float32)
         if total is None:
-            total = one
+            total = step
         else:
             out = np.empty_like(total)
-            _followed(total, one, out)
+            _followed(total, step, out)
             total = out
     return total
 
@@ -126,20 +123,23 @@ def carry(
     out = np.empty(ids.shape, np.int32)
     _carried(
         ids,
-        frames[start].disparity.astype(np.float32),
-        frames[end].disparity.astype(np.float32),
+        frames[start].disparity,
+        frames[end].disparity,
         path,
         out,
     )
     return out
 
 
-def voted_masks(frames: Sequence[SeenFrame], measured: Sequence[IdMap]) -> list[IdMap]:
-    """Each frame's masks after a vote with those that its neighbours measured.
+def voted_masks(
+    frames: Sequence[SeenFrame], masks: Sequence[IdMap], measured: Sequence[IdMap]
+) -> list[IdMap]:
+    """Each frame's masks after a vote with those of its neighbours.
 
     Args:
         frames: of one unbroken clip.
-        measured: per frame, uint16 (h, w), track ids where the track was measured.
+        masks: per frame, uint16 (h, w), track ids.
+        measured: the same as first measured; a track is shown where it was measured only.
     """
     largest = max((int(ids.max(initial=0)) for ids in measured), default=0)
     present = np.zeros((len(frames), largest + 1), np.bool_)
@@ -147,76 +147,80 @@ def voted_masks(frames: Sequence[SeenFrame], measured: Sequence[IdMap]) -> list[
         present[index, np.unique(ids)] = True
     result = []
     reach = len(VOTES) - 1
-    for index, ids in enumerate(measured):
+    for index, ids in enumerate(masks):
         opinions = [ids.astype(np.int32)]
         weights, who = [VOTES[0]], [index]
         for offset in range(-reach, reach + 1):
             other = index + offset
-            if offset == 0 or not 0 <= other < len(frames) or not measured[other].any():
+            if offset == 0 or not 0 <= other < len(frames) or not masks[other].any():
                 continue
-            seen = carry(frames, measured[other], other, index)
+            seen = carry(frames, masks[other], other, index)
             if seen is not None:
                 opinions.append(seen)
                 weights.append(VOTES[abs(offset)])
                 who.append(other)
         out = np.zeros_like(ids)
         _vote(np.stack(opinions), np.array(weights, np.float32), present[who], out)
-        result.append(out)
+        result.append(np.where(present[index][out], out, 0).astype(np.uint16))
     return result
 
 
-def held_masks(
-    frames: Sequence[SeenFrame], masks: Sequence[IdMap], longest_s: float
+def steady_masks(
+    frames: Sequence[SeenFrame],
+    masks: Sequence[IdMap],
+    measured: Sequence[IdMap],
+    least_agreement: float,
 ) -> list[IdMap]:
-    """Masks carried on to frames where their track was not seen: before, after and in between.
+    """The masks of those tracks whose shape holds from frame to frame.
 
-    A mask is carried for `longest_s` at most, and for as long as flow finds half of it again on the
-    same surface. Where both directions reach a frame, they must agree.
+    A track stays when on average its masks agree (IoU) with those carried from the neighbouring
+    frames and with what was first measured. Of these, a mask that its neighbours contradict is left
+    out.
 
     Args:
         frames: of one unbroken clip.
-        masks: per frame, uint16 (h, w), ids where the track was seen.
-        longest_s: how long a track is carried, seconds.
+        masks: per frame, uint16 (h, w), track ids.
+        measured: the same as first measured.
+        least_agreement: IoU, 0 to 1.
     """
-    onward = _carried_on(frames, masks, longest_s, range(len(frames)))
-    back = _carried_on(frames, masks, longest_s, range(len(frames) - 1, -1, -1))
+    with_neighbours: dict[tuple[int, int], float] = {}
+    with_measured: dict[tuple[int, int], float] = {}
+    for index, ids in enumerate(masks):
+        with_measured.update({(key, index): iou for key, iou in _agreement(ids, measured[index])})
+        seen = [
+            dict(_agreement(ids, np.maximum(carried, 0)))
+            for other in (index - 1, index + 1)
+            if 0 <= other < len(frames)
+            and (carried := carry(frames, masks[other], other, index)) is not None
+        ]
+        for key in {key for one in seen for key in one}:
+            found = [one[key] for one in seen if one.get(key, 0.0) > 0]
+            with_neighbours[key, index] = float(np.mean(found)) if found else 0.0
+    steady = {
+        key
+        for key in {key for key, _ in with_neighbours}
+        if min(_mean_of(with_neighbours, key), _mean_of(with_measured, key)) >= least_agreement
+    }
     result = []
-    for ids, first, second in zip(masks, onward, back, strict=True):
-        both = np.intersect1d(first, second)
-        out = ids.copy()
-        for carried, other in ((first, second), (second, first)):
-            taken = (out == 0) & (carried > 0) & (~np.isin(carried, both) | (carried == other))
-            out[taken] = carried[taken]
-        result.append(out)
+    for index, ids in enumerate(masks):
+        kept = [
+            key
+            for key in steady
+            if with_neighbours.get((key, index), 0.0) >= CONTRADICTED_SHARE * least_agreement
+        ]
+        result.append(np.where(np.isin(ids, kept), ids, 0).astype(np.uint16))
     return result
 
 
-def _carried_on(
-    frames: Sequence[SeenFrame], masks: Sequence[IdMap], longest_s: float, order: range
-) -> list[IdMap]:
-    """Per frame the masks of tracks not seen there, carried in one direction of time."""
-    carried = [np.zeros_like(ids) for ids in masks]
-    seen_at: dict[int, int] = {}
-    for previous, index in zip([None, *order][:-1], order, strict=True):
-        present = {int(number) for number in np.unique(masks[index])} - {0}
-        if previous is not None:
-            whole = np.where(masks[previous] > 0, masks[previous], carried[previous])
-            there = carry(frames, whole, previous, index)
-            if there is not None:
-                areas = np.bincount(whole.ravel())
-                there[(there < 0) | (masks[index] > 0)] = 0
-                found = np.bincount(there.ravel(), minlength=len(areas))
-                for number in np.flatnonzero(found):
-                    since = frames[index].stamp_ns - seen_at.get(
-                        int(number), frames[index].stamp_ns
-                    )
-                    if (
-                        int(number) in present
-                        or abs(since) > longest_s * NANOSECONDS_PER_SECOND
-                        or found[number] < LEAST_CARRIED_SHARE * areas[number]
-                        or found[number] < LEAST_CARRIED_POINTS
-                    ):
-                        there[there == number] = 0
-                carried[index] = there.astype(np.uint16)
-        seen_at.update(dict.fromkeys(present, frames[index].stamp_ns))
-    return carried
+def _mean_of(agreements: dict[tuple[int, int], float], track: int) -> float:
+    return float(np.mean([value for (key, _), value in agreements.items() if key == track]))
+
+
+def _agreement(ids: IdMap, others: NDArray[np.integer]) -> Iterator[tuple[int, float]]:
+    """IoU of each mask of `ids` with the mask of the same id in the other map."""
+    largest = int(max(ids.max(initial=0), others.max(initial=0))) + 1
+    sizes = np.bincount(ids.ravel(), minlength=largest)
+    other_sizes = np.bincount(others.ravel(), minlength=largest)
+    both = np.bincount(ids[ids == others], minlength=largest)
+    for key in np.flatnonzero(sizes[1:]) + 1:
+        yield int(key), float(both[key] / (sizes[key] + other_sizes[key] - both[key]))

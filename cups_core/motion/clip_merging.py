@@ -79,26 +79,25 @@ def merge_views(views: Sequence[View], shape: tuple[int, int]) -> MotionSegments
             groups.append([one])
         else:
             group.append(one)
-    instances = np.zeros(shape, np.uint16)
+    winner = np.zeros(shape, np.uint16)
     leading = np.zeros(shape, np.float32)
     for index, group in enumerate(groups, start=1):
         votes = _votes(group, shape)
         won = (votes >= 0.5) & (votes > leading)
-        instances[won] = index
+        winner[won] = index
         leading[won] = votes[won]
+    left = np.unique(winner[winner > 0])
+    instances = np.asarray(np.searchsorted(left, winner) + 1, np.uint16) * (winner > 0)
     measured = areas_and_boxes(instances)
+    objects = (
+        replace(groups[index - 1][0].item, id=number, score=_score(groups[index - 1]))
+        for number, index in enumerate(left.tolist(), start=1)
+    )
     return MotionSegments(
         instances,
         tuple(
-            replace(
-                group[0].item,
-                id=index,
-                score=_score(group),
-                area_px=measured[index][0],
-                box=measured[index][1],
-            )
-            for index, group in enumerate(groups, start=1)
-            if index in measured
+            replace(item, area_px=measured[item.id][0], box=measured[item.id][1])
+            for item in objects
         ),
     )
 

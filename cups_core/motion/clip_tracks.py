@@ -12,17 +12,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cups_core.motion.clip_masks import held_masks, voted_masks
+from cups_core.motion.clip_halts import held_masks
+from cups_core.motion.clip_masks import IdMap, steady_masks, voted_masks
 from cups_core.motion.clip_merging import merge_views
+from cups_core.motion.clip_outlines import sharpened
 from cups_core.motion.clip_views import SeenFrame, View
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.segments import MotionSegments, MovingObject, areas_and_boxes
 from cups_core.motion.tracking import Tracker, TrackingSettings
 from cups_core.settings import setting
 
-IdMap = NDArray[np.uint16]
-# A frame counts for a view that covers this much of the track's mask.
-VIEW_COVER = 0.3
 HOLD_FRAMES = 3
 
 
@@ -33,6 +32,9 @@ class TrackSettings:
     propagate: bool = setting(
         True, "carry masks along tracks to frames where the object was not measured"
     )
+    sharpen: bool = setting(
+        True, "draw the outlines of propagated masks along the edges of the picture"
+    )
     longest_halt_s: float = setting(
         1.0,
         "time for which an object that moves at another time keeps its mask while it halts or is "
@@ -41,12 +43,18 @@ class TrackSettings:
         maximum=60.0,
     )
     minimum_track_evidence: float = setting(
-        10.0,
+        8.0,
         "evidence that a track must gather, -log(1 - score) summed over its frames and views",
         minimum=0.0,
     )
     minimum_track_frames: int = setting(
-        4, "frames in which a track must be measured", minimum=1, maximum=100
+        3, "frames in which a track must be measured", minimum=1, maximum=100
+    )
+    minimum_agreement: float = setting(
+        0.5,
+        "IoU that a track's masks must reach on average with each other and with what was measured",
+        minimum=0.0,
+        maximum=1.0,
     )
 
 
@@ -57,12 +65,10 @@ class ClipTrack:
     Attributes:
         seen: the object by index of the frame in which it was measured.
         evidence: of each of these frames.
-        views: in how many views of the frame it was found.
     """
 
     seen: dict[int, MovingObject] = field(default_factory=dict)
     evidence: dict[int, float] = field(default_factory=dict)
-    views: dict[int, int] = field(default_factory=dict)
 
 
 def link_frames(frames: Sequence[SeenFrame]) -> tuple[list[IdMap], dict[int, ClipTrack]]:
@@ -72,11 +78,10 @@ def link_frames(frames: Sequence[SeenFrame]) -> tuple[list[IdMap], dict[int, Cli
     tracks: dict[int, ClipTrack] = {}
     for index, frame in enumerate(frames):
         merged = merge_views(frame.views, frame.disparity.shape)
-        disparity = frame.disparity.astype(np.float32)
-        flow = np.zeros((*disparity.shape, 2), np.float32)
-        if frame.to_past is not None:
-            flow = frame.to_past.astype(np.float32)
-        carried = tracker.propagate(flow, disparity)
+        flow = frame.to_past
+        if flow is None:
+            flow = np.zeros((*frame.disparity.shape, 2), np.float32)
+        carried = tracker.propagate(flow, frame.disparity)
         shown = tracker.update(
             merged, carried, frame.ego_motion or RigidTransform.identity(), frame.interval_s
         )
@@ -94,10 +99,6 @@ def link_frames(frames: Sequence[SeenFrame]) -> tuple[list[IdMap], dict[int, Cli
             ]
             track.evidence[index] = float(max(evidence, default=0.0))
             track.seen[index] = by_id[key]
-            track.views[index] = sum(
-                (view.segments.instances[ids == key] > 0).mean() > VIEW_COVER
-                for view in frame.views
-            )
     return measured, tracks
 
 
@@ -119,7 +120,13 @@ def clip_masks(
     kept = believed_tracks(tracks, settings)
     masks = [np.where(np.isin(ids, kept), ids, 0).astype(np.uint16) for ids in measured]
     if settings.propagate and kept:
-        masks = held_masks(frames, voted_masks(frames, masks), settings.longest_halt_s)
+        measured = masks
+        masks = voted_masks(frames, masks, measured)
+        if settings.sharpen:
+            masks = [sharpened(ids, frame.image) for ids, frame in zip(masks, frames, strict=True)]
+            masks = voted_masks(frames, masks, measured)
+        masks = steady_masks(frames, masks, measured, settings.minimum_agreement)
+        masks = held_masks(frames, masks, settings.longest_halt_s)
     return masks, {number: tracks[number] for number in kept}
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,7 +17,7 @@ from cups_core.motion.consistency import disparity_consistency, flow_consistency
 from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import StereoMotion, working_step
-from cups_core.motion.segmentation import SegmentationResult
+from cups_core.motion.segmentation import MotionSegmenter
 from cups_core.motion.segments import MotionSegments, areas_and_boxes
 from cups_core.motion.static_flow import predict_static_flow
 from cups_core.motion.stream_estimator import LEAST_EXPECTED_FLOW_PX
@@ -27,25 +26,9 @@ from cups_core.rig import StereoRig
 # With less of the image measured by stereo a frame is black, blank or torn.
 LEAST_KNOWN_SHARE = 0.02
 # A flow that is no number leads out of every image: no target, no evidence.
-NOWHERE_PX = np.float32(1e5)
+NOWHERE_PX = np.float32(6e4)
 
 Map = NDArray[np.float32]
-SmallMap = NDArray[np.float16]
-
-
-class PairSegmenter(Protocol):
-    """Finds moving objects in one pair of frames, as `RegionSegmenter` does."""
-
-    def segment(
-        self,
-        motion: StereoMotion,
-        rig: StereoRig,
-        interval_s: float,
-        previous: RigidTransform | None = None,
-        moved_before: NDArray[np.bool_] | None = None,
-    ) -> SegmentationResult:
-        """Moving objects of the frame at t; see `RegionSegmenter.segment`."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +51,11 @@ class SeenFrame:
     Attributes:
         stamp_ns: stamp of the frame.
         rig: calibration of the grid: K and size in grid points.
+        image: uint8 (h, w, 3), the left image on the grid.
         measured: float16 (H', W'), disparity of that image, pixels of its size, 0 = unknown.
-        disparity: float16 (h, w), at the grid points, grid steps, 0 = unknown.
-        to_past: float16 (h, w, 2), flow to the judged frame before, grid steps; None for the first.
-        to_future: float16 (h, w, 2), flow to the next judged frame; None for the last.
+        disparity: float32 (h, w), at the grid points, grid steps, 0 = unknown.
+        to_past: float32 (h, w, 2), flow to the judged frame before, grid steps; None for the first.
+        to_future: float32 (h, w, 2), flow to the next judged frame; None for the last.
         ego_motion: from the judged frame before into this one; None for the first.
         interval_s: time since the judged frame before, seconds; 0 for the first.
         valid_fraction: share of the pixels with confirmed disparity and flow.
@@ -80,10 +64,11 @@ class SeenFrame:
 
     stamp_ns: int
     rig: StereoRig
-    measured: SmallMap
-    disparity: SmallMap
-    to_past: SmallMap | None = None
-    to_future: SmallMap | None = None
+    image: NDArray[np.uint8]
+    measured: NDArray[np.float16]
+    disparity: Map
+    to_past: Map | None = None
+    to_future: Map | None = None
     ego_motion: RigidTransform | None = None
     interval_s: float = 0.0
     valid_fraction: float = 0.0
@@ -109,7 +94,7 @@ class ClipViews:
 
     def __init__(
         self,
-        segmenter: PairSegmenter,
+        segmenter: MotionSegmenter,
         flow: FlowEstimator,
         disparity: DisparityEstimator,
         reduction: int,
@@ -168,11 +153,15 @@ class ClipViews:
         )
         rig = frame.rig.resized(*size)
         step = working_step(*rig.shape)
+        grid = _grid_rig(rig, step)
         seen = SeenFrame(
             frame.stamp_ns,
-            _grid_rig(rig, step),
+            grid,
+            np.asarray(
+                cv2.resize(left, (grid.width, grid.height), interpolation=cv2.INTER_AREA), np.uint8
+            ),
             seen_left.astype(np.float16),
-            (seen_left[::step, ::step] / step).astype(np.float16),
+            np.asarray(seen_left[::step, ::step] / step, np.float32),
         )
         return _Recent(seen, rig, left, (seen_left, seen_right))
 
@@ -195,8 +184,8 @@ class ClipViews:
         if stride == 1:
             now.seen.ego_motion = ego
             now.seen.interval_s = interval_s
-            now.seen.to_past = (back[::step, ::step] / step).astype(np.float16)
-            then.seen.to_future = (forth[::step, ::step] / step).astype(np.float16)
+            now.seen.to_past = np.asarray(back[::step, ::step] / step, np.float32)
+            then.seen.to_future = np.asarray(forth[::step, ::step] / step, np.float32)
             agrees = flow_consistency(back, forth).agrees
             agrees &= disparity_consistency(*now.disparities).agrees
             now.seen.valid_fraction = float(agrees.mean())
@@ -257,32 +246,18 @@ def _on_grid(segments: MotionSegments, step: int) -> MotionSegments:
     return MotionSegments(instances, objects)
 
 
-def _chained(flows: list[SmallMap | None], step: int, shape: tuple[int, int]) -> Map:
+def _chained(flows: list[Map | None], step: int, shape: tuple[int, int]) -> Map:
     """The flow over several intervals, at image size.
 
     Where the way leaves the image it goes on with the flow at the border.
     """
-    total: Map | None = None
-    for flow in flows:
-        if flow is None:
-            continue
-        one = flow.astype(np.float32)
-        if total is None:
-            total = one
-            columns, rows = np.meshgrid(
-                np.arange(one.shape[1], dtype=np.float32),
-                np.arange(one.shape[0], dtype=np.float32),
-            )
-        else:
-            there = cv2.remap(
-                one,
-                columns + total[..., 0],
-                rows + total[..., 1],
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            total = total + there
-    assert total is not None
+    total, *others = (flow for flow in flows if flow is not None)
+    columns, rows = np.meshgrid(
+        np.arange(total.shape[1], dtype=np.float32), np.arange(total.shape[0], dtype=np.float32)
+    )
+    for flow in others:
+        there = columns + total[..., 0], rows + total[..., 1]
+        total = total + cv2.remap(flow, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     full = cv2.resize(
         total * step, (total.shape[1] * step, total.shape[0] * step), interpolation=cv2.INTER_LINEAR
     )

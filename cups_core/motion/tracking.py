@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from cups_core.compiled import kernel
+from cups_core.errors import InputError
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.segments import MotionSegments, MovingObject, areas_and_boxes
 from cups_core.settings import setting
@@ -147,7 +148,7 @@ class Tracker:
         """The frame's objects under their track ids.
 
         Args:
-            segments: what the segmenter found.
+            segments: what the segmenter found; its ids count 1 to N.
             carried: what `propagate` returned for this frame.
             ego_motion: takes points from the previous camera's frame into this camera's frame.
             interval_s: time since the previous frame, seconds.
@@ -155,7 +156,15 @@ class Tracker:
         Returns:
             Confirmed objects only, those included that were not found again but are held by
             propagation.
+
+        Raises:
+            InputError: the segments' ids leave numbers out.
         """
+        numbers = [item.id for item in segments.objects]
+        if numbers != list(range(1, len(numbers) + 1)):
+            raise InputError(
+                f"segments to track: expected ids 1 to {len(numbers)}, found {numbers}"
+            )
         before = {
             key: _moved_on(track, ego_motion, interval_s) for key, track in self._tracks.items()
         }

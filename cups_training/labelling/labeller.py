@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cups_core.motion.clip import ClipMotion, PairSegmenter
+from cups_core.motion.clip import ClipMotion
 from cups_core.motion.region_segmenter import RegionSegmenter
+from cups_core.motion.segmentation import MotionSegmenter
 from cups_core.motion.sf2se3.ensemble import RigidMotionClustering
 from cups_training.dataset.drive import Drive
 from cups_training.labelling.clip_labelling import ClipLabeller
@@ -63,7 +64,7 @@ def _labeller(folder: LabelFolder, recipe: Recipe, weights: Weights) -> ClipLabe
     )
 
 
-def _segmenter(recipe: Recipe) -> PairSegmenter:
+def _segmenter(recipe: Recipe) -> MotionSegmenter:
     if recipe.labels.motion == "sf2se3":
         return RigidMotionClustering(recipe.objects)
     return RegionSegmenter(recipe.objects)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cups_core.errors import InputError
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.segments import MotionSegments, MovingObject
 from cups_core.motion.tracking import Tracker, TrackingSettings
@@ -230,6 +231,20 @@ def test_velocity_is_smoothed() -> None:
     for frame in range(20):
         found = follow(tracker, seen(square(24 + 2 * frame, speed_px=4.0)))
     assert found.objects[0].velocity_mps == pytest.approx(fast.objects[0].velocity_mps, rel=0.01)
+
+
+def test_ids_that_leave_numbers_out_are_refused() -> None:
+    instances = np.zeros((8, 8), np.uint16)
+    instances[2:6, 2:6] = 3
+    where = np.array([0.0, 0.0, 10.0])
+    item = MovingObject(3, 0.9, 16, (2, 2, 4, 4), where, where)
+    with pytest.raises(InputError, match=r"expected ids 1 to 1, found \[3\]"):
+        Tracker().update(
+            MotionSegments(instances, (item,)),
+            np.zeros((8, 8), np.uint16),
+            RigidTransform.identity(),
+            0.1,
+        )
 
 
 def test_following_changes_nothing_that_it_was_given() -> None:
