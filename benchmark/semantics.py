@@ -1,6 +1,6 @@
 """Prints how well weight-free semantics names the classes of synthetic streets, and what it costs.
 
-People run it: `python -m benchmark.semantics [--drives 6] [--frames 4] [--maps FOLDER] [--json]`.
+People run it: `python -m benchmark.semantics [--drives 6] [--frames 2] [--maps FOLDER] [--json]`.
 Fitted on drives of the suite `train`, judged on drives of the suite `val`.
 """
 
@@ -41,7 +41,7 @@ from cups_training.synthetic.settings import DriveSettings
 from cups_training.synthetic.suites import suite
 
 CLASSES = list(StreetClass)
-USUAL_INFERENCE, USUAL_FIELD = InferenceSettings(), MeanFieldSettings()
+USUAL, USUAL_FIELD = InferenceSettings(), MeanFieldSettings()
 _COLOURS = np.array([color_of(number) for number in range(256)], np.uint8)
 
 
@@ -51,7 +51,7 @@ class Variant:
 
     name: str
     without: tuple[str, ...] = ()
-    inference: InferenceSettings = USUAL_INFERENCE
+    settings: InferenceSettings = USUAL
     field: MeanFieldSettings | None = USUAL_FIELD
     classes: int = 27
 
@@ -78,7 +78,8 @@ VARIANTS = (
     Variant("without colour", ("colour",)),
     Variant("without texture", ("texture",)),
     Variant("without random field", field=None),
-    Variant("without depth guidance", inference=InferenceSettings(depth_guidance=False)),
+    Variant("without depth guidance", settings=InferenceSettings(depth_guidance=False)),
+    Variant("half size", settings=InferenceSettings(depth_guidance=False, half_size=True)),
     Variant("field at every pixel", field=MeanFieldSettings(stride=1)),
     Variant("field at each 4th pixel", field=MeanFieldSettings(stride=4)),
 )
@@ -88,7 +89,7 @@ def main() -> None:
     """Fit, judge, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--drives", type=int, default=6, help="of each suite")
-    parser.add_argument("--frames", type=int, default=4, help="of each drive")
+    parser.add_argument("--frames", type=int, default=2, help="of each drive")
     parser.add_argument("--only", help="rows whose name contains this")
     parser.add_argument("--maps", type=Path, help="folder for pictures of the first row's maps")
     parser.add_argument("--json", action="store_true")
@@ -110,7 +111,7 @@ def main() -> None:
             fitted[key] = fit_weight_free(learned, estimator, weights, clustering)
         fit = fitted[key]
         classifier = SemanticClassifier(
-            fit.extractor, fit.clustering.centroids, variant.inference, variant.field
+            fit.extractor, fit.clustering.centroids, variant.settings, variant.field
         )
         rows.append(_judge(variant, classifier, judged, given.maps))
         given.maps = None
@@ -167,9 +168,18 @@ def _times(fit: Any, item: Judged) -> list[dict[str, str | float]]:
         "surfaces": lambda: view_scene(item.frame, item.disparity),
         "codes": lambda: fit.extractor.codes([view]),
         "windows alone": lambda: semantic_log_probabilities(
-            view, fit.extractor, centroids, InferenceSettings(depth_guidance=False)
+            view, fit.extractor, centroids, depth_guidance=False
         ),
         "depth-guided": lambda: semantic_log_probabilities(view, fit.extractor, centroids),
+        "all": lambda: SemanticClassifier(fit.extractor, centroids, USUAL, USUAL_FIELD).classify(
+            item.frame, item.disparity
+        ),
+        "all, half size, windows alone": lambda: SemanticClassifier(
+            fit.extractor,
+            centroids,
+            InferenceSettings(depth_guidance=False, half_size=True),
+            USUAL_FIELD,
+        ).classify(item.frame, item.disparity),
         "most probable": lambda: most_probable(found),
         **{
             f"random field, stride {stride}": lambda stride=stride: MeanField(

@@ -17,11 +17,7 @@ from cups_core.semantics.code_similarity import (
     inverse_lengths,
     neighbour_products,
 )
-from cups_core.semantics.depth_guided import (
-    InferenceSettings,
-    low_resolution_codes,
-    low_resolution_share,
-)
+from cups_core.semantics.depth_guided import low_resolution_codes, low_resolution_share
 from cups_core.semantics.scene_view import CodeExtractor, SceneView
 
 Map = NDArray[np.float32]
@@ -31,7 +27,7 @@ def class_map(
     view: SceneView,
     extractor: CodeExtractor,
     centroids: NDArray[np.float32],
-    settings: InferenceSettings,
+    depth_guidance: bool,
 ) -> NDArray[np.uint8]:
     """The class that `semantic_log_probabilities` finds most probable, for local extractors.
 
@@ -42,7 +38,7 @@ def class_map(
         view: the whole frame.
         extractor: makes codes of length D; its codes are local.
         centroids: float32 (C, D), C at most 255.
-        settings: whether depth guides.
+        depth_guidance: mix in the frame at half size where surfaces are near.
 
     Returns:
         uint8 (H, W); of equal classes the first.
@@ -55,7 +51,7 @@ def class_map(
     height, width = view.shape
     padded = view.padded(2 * extractor.cell_px)
     high = extractor.codes([padded])[0]
-    if settings.depth_guidance:
+    if depth_guidance:
         low, share = low_resolution_codes(padded, extractor), low_resolution_share(padded.depth_m)
     else:
         low, share = high, np.zeros(padded.shape, np.float32)

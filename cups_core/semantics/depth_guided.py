@@ -25,10 +25,13 @@ SHARE_WITHOUT_DEPTH = np.float32(0.5)
 
 @dataclass(frozen=True)
 class InferenceSettings:
-    """How codes of a frame become class probabilities."""
+    """How a classifier reads frames."""
 
     depth_guidance: bool = setting(
         True, "mix in the frame at half size where surfaces are near; off = windows alone"
+    )
+    half_size: bool = setting(
+        False, "work on frames at half their size: a quarter of the time, coarser outlines"
     )
 
 
@@ -36,7 +39,7 @@ def semantic_log_probabilities(
     view: SceneView,
     extractor: CodeExtractor,
     centroids: NDArray[np.float32],
-    settings: InferenceSettings = InferenceSettings(),
+    depth_guidance: bool = True,
 ) -> LogProbabilities:
     """Log-probability of each pseudo-class at each pixel of a frame.
 
@@ -44,7 +47,7 @@ def semantic_log_probabilities(
         view: the whole frame.
         extractor: makes codes of length D.
         centroids: float32 (C, D).
-        settings: whether depth guides.
+        depth_guidance: whether the view at half its size is mixed in where surfaces are near.
 
     Returns:
         float32 (C, H, W).
@@ -56,7 +59,7 @@ def semantic_log_probabilities(
     # Half of the frame must still be a multiple of the cells.
     padded = view.padded(2 * extractor.cell_px)
     high = sliding_log_probabilities(padded, extractor, centroids)
-    if settings.depth_guidance:
+    if depth_guidance:
         low = low_resolution_log_probabilities(padded, extractor, centroids)
         fuse(low, high, low_resolution_share(padded.depth_m))
     return high[:, :height, :width]

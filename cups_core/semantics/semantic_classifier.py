@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ from cups_core.semantics.depth_guided import (
     semantic_log_probabilities,
 )
 from cups_core.semantics.mean_field import MeanField, MeanFieldSettings
-from cups_core.semantics.scene_view import CodeExtractor
+from cups_core.semantics.scene_view import CodeExtractor, SceneView
 from cups_core.semantics.surface_geometry import view_scene
 
 
@@ -27,8 +29,9 @@ class SemanticClassifier:
     Args:
         extractor: makes codes of length D.
         centroids: float32 (C, D), C at most 255.
-        inference: whether depth guides.
-        field: the random field at the end; None = the most probable class of each pixel by itself.
+        settings: how frames are read.
+        field: the random field at the end, reaches in pixels of a whole frame; None = the most
+            probable class of each pixel by itself.
 
     Attributes:
         classes: number of pseudo-classes, C.
@@ -38,13 +41,15 @@ class SemanticClassifier:
         self,
         extractor: CodeExtractor,
         centroids: NDArray[np.float32],
-        inference: InferenceSettings,
+        settings: InferenceSettings,
         field: MeanFieldSettings | None,
     ) -> None:
         self.classes = len(centroids)
         self._extractor = extractor
         self._centroids = centroids
-        self._inference = inference
+        self._settings = settings
+        if field is not None and settings.half_size:
+            field = dataclasses.replace(field, colour_px=field.colour_px / 2)
         self._field = None if field is None else MeanField(field)
 
     def classify(self, frame: StereoFrame, disparity: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -61,12 +66,21 @@ class SemanticClassifier:
             InputError: sizes differ, codes and centroids do not fit, or the codes are no numbers.
         """
         view = view_scene(frame, disparity)
+        if not self._settings.half_size:
+            return self._labels(view)
+        height, width = view.shape
+        # An odd last row or column continues the one before.
+        small = self._labels(view.padded(2).halved())
+        return np.ascontiguousarray(small.repeat(2, axis=0).repeat(2, axis=1)[:height, :width])
+
+    def _labels(self, view: SceneView) -> NDArray[np.uint8]:
+        guided = self._settings.depth_guidance
         if self._field is None and self._extractor.is_local:
-            return class_map(view, self._extractor, self._centroids, self._inference)
-        found = semantic_log_probabilities(view, self._extractor, self._centroids, self._inference)
+            return class_map(view, self._extractor, self._centroids, guided)
+        found = semantic_log_probabilities(view, self._extractor, self._centroids, guided)
         if not np.isfinite(found).all():
             raise InputError("class probabilities: found NaN or infinity")
         if self._field is None:
             labels: NDArray[np.uint8] = most_probable(found)
             return labels
-        return self._field.labels(found, frame.left)
+        return self._field.labels(found, np.rint(view.image).astype(np.uint8))

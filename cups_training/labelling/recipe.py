@@ -77,7 +77,7 @@ GROUPS: dict[str, type[Any]] = {
 }
 
 RECIPES: dict[str, dict[str, str]] = {
-    "fast": {"full_size": "false", "longest_stride": "1"},
+    "fast": {"full_size": "false", "longest_stride": "1", "half_size": "true"},
     "full": {"motion": "sf2se3", "crf": "true"},
 }
 """What each recipe sets differently from the defaults."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cups_core.errors import InputError
 from cups_core.semantics.class_map import class_map
-from cups_core.semantics.depth_guided import InferenceSettings, semantic_log_probabilities
+from cups_core.semantics.depth_guided import semantic_log_probabilities
 from cups_core.semantics.scene_view import SceneView
 
 
@@ -45,16 +45,14 @@ def view(height: int, width: int) -> SceneView:
 
 
 CENTROIDS = np.random.default_rng(1).normal(size=(9, 6)).astype(np.float32)
-DEFAULTS = InferenceSettings()
 
 
 @pytest.mark.parametrize("guided", [True, False])
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (50, 71)])
 def test_it_is_the_most_probable_class(height: int, width: int, guided: bool) -> None:
-    settings = InferenceSettings(depth_guidance=guided)
     seen = view(height, width)
-    found = class_map(seen, Averages(), CENTROIDS, settings)
-    probable = semantic_log_probabilities(seen, Averages(), CENTROIDS, settings)
+    found = class_map(seen, Averages(), CENTROIDS, guided)
+    probable = semantic_log_probabilities(seen, Averages(), CENTROIDS, guided)
     chosen = np.take_along_axis(probable, found[None].astype(np.int64), axis=0)[0]
     # Where two are equally probable to rounding, either may win.
     assert (probable.max(axis=0) - chosen).max() < 1e-5
@@ -64,9 +62,9 @@ def test_it_is_the_most_probable_class(height: int, width: int, guided: bool) ->
 
 def test_codes_that_depend_on_the_window_are_refused() -> None:
     with pytest.raises(InputError, match="depend on the window"):
-        class_map(view(64, 64), Averages(is_local=False), CENTROIDS, DEFAULTS)
+        class_map(view(64, 64), Averages(is_local=False), CENTROIDS, True)
 
 
 def test_codes_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(InputError, match="NaN"):
-        class_map(view(64, 64), Averages(fault=np.nan), CENTROIDS, DEFAULTS)
+        class_map(view(64, 64), Averages(fault=np.nan), CENTROIDS, True)

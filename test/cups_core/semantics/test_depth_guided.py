@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from cups_core.errors import InputError
 from cups_core.semantics.code_similarity import log_probabilities
 from cups_core.semantics.depth_guided import (
-    InferenceSettings,
     fuse,
     low_resolution_codes,
     low_resolution_share,
@@ -117,7 +116,7 @@ def test_without_guidance_depth_changes_nothing_and_with_it_it_does() -> None:
     extractor = MeanColours(is_local=False)
     results = {
         (guided, depth): semantic_log_probabilities(
-            view(16, 32, depth), extractor, CENTROIDS, InferenceSettings(depth_guidance=guided)
+            view(16, 32, depth), extractor, CENTROIDS, depth_guidance=guided
         )
         for guided in (False, True)
         for depth in (1.0, 50.0)

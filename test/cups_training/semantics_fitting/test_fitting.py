@@ -63,17 +63,42 @@ def test_pseudo_classes_of_one_street_name_most_of_another() -> None:
     fit = fit_weight_free(
         learned, estimator, WeightFreeSettings(), ClusteringSettings(classes=20, restarts=2)
     )
-    classifier = SemanticClassifier(
-        fit.extractor, fit.clustering.centroids, InferenceSettings(), MeanFieldSettings()
-    )
     frame, truth = SyntheticDrive(settings, 200_001).frame_with_truth(4)
+    disparity = estimator.disparities(frame.left, frame.right)[0]
+    for half_size in (False, True):
+        classifier = SemanticClassifier(
+            fit.extractor,
+            fit.clustering.centroids,
+            InferenceSettings(half_size=half_size),
+            MeanFieldSettings(),
+        )
+        found = classifier.classify(frame, disparity)
+        shared = np.zeros((20, 256), np.int64)
+        np.add.at(shared, (found, truth.semantic), 1)
+        assert shared.max(axis=1).sum() > 0.75 * found.size
+        road_classes = shared.argmax(axis=1) == StreetClass.ROAD
+        is_road = truth.semantic == StreetClass.ROAD
+        assert road_classes[found[is_road]].mean() > 0.8
+
+
+@pytest.mark.parametrize("half_size", [False, True])
+@pytest.mark.parametrize("field", [None, MeanFieldSettings()])
+def test_odd_sizes_are_labelled_at_their_size(
+    half_size: bool, field: MeanFieldSettings | None
+) -> None:
+    size = DriveSettings(width=331, height=167)
+    frame = SyntheticDrive(size, 5).frame(0)
+    estimator = SemiGlobalMatching()
+    fit = fit_weight_free(
+        [frame], estimator, WeightFreeSettings(), ClusteringSettings(classes=6, restarts=1)
+    )
+    classifier = SemanticClassifier(
+        fit.extractor, fit.clustering.centroids, InferenceSettings(half_size=half_size), field
+    )
     found = classifier.classify(frame, estimator.disparities(frame.left, frame.right)[0])
-    shared = np.zeros((20, 256), np.int64)
-    np.add.at(shared, (found, truth.semantic), 1)
-    assert shared.max(axis=1).sum() > 0.75 * found.size
-    road_classes = shared.argmax(axis=1) == StreetClass.ROAD
-    is_road = truth.semantic == StreetClass.ROAD
-    assert road_classes[found[is_road]].mean() > 0.8
+    assert found.shape == (167, 331)
+    assert found.dtype == np.uint8
+    assert found.max() < classifier.classes == 6
 
 
 def test_the_command_writes_a_model_and_the_same_one_again(

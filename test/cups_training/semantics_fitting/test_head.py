@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,15 @@ from torch.nn import functional  # noqa: E402
 
 from cups_core.errors import InputError  # noqa: E402
 from cups_core.frames import StereoFrame  # noqa: E402
-from cups_core.network.checkpoint_files import Checkpoint  # noqa: E402
+from cups_core.network.checkpoint_files import Checkpoint, read_checkpoint  # noqa: E402
+from cups_core.network.depthg import DepthG  # noqa: E402
 from cups_core.network.settings import ComputeSettings  # noqa: E402
 from cups_core.network.token_features import TokenFeatures  # noqa: E402
 from cups_core.network.vision_transformer import TransformerShape, VisionTransformer  # noqa: E402
 from cups_core.rig import StereoRig  # noqa: E402
 from cups_core.semantics.clustering import ClusteringSettings  # noqa: E402
+from cups_training.cli import main  # noqa: E402
+from cups_training.dataset.drive import DriveWriter  # noqa: E402
 from cups_training.semantics_fitting.head.feature_correspondence import (  # noqa: E402
     PairWeight,
     correspondence_loss,
@@ -142,6 +146,25 @@ def test_a_transformer_is_fitted_from_frames_to_classes() -> None:
     assert left.argmax() != right.argmax()
     assert left.max() > 0.9 * left.sum()
     assert right.max() > 0.9 * right.sum()
+
+
+def test_the_command_trains_a_head_that_the_classifier_can_load(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, _ = striped_frames(8)
+    writer = DriveWriter(tmp_path / "drives" / "stripes", frames[0].rig)
+    for frame in frames:
+        writer.add(frame)
+    writer.finish([frame.stamp_ns for frame in frames])
+    weights, head = tmp_path / "tiny.pth", tmp_path / "head.pt"
+    torch.save(dict(tiny_features().network.state_dict()), weights)
+    words = ["--features", "dino", "--weights", str(weights), "--steps", "3", "--classes", "4"]
+    assert main(["fit-semantics", str(tmp_path), *words, "--out", str(head)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["classes"] == 4
+    depthg = DepthG(read_checkpoint(weights), read_checkpoint(head), ComputeSettings(device="cpu"))
+    assert depthg.centroids.shape == (4, HeadSettings().dimension)
+    assert np.isfinite(depthg.codes(five_crops(frames[0])[:1])).all()
 
 
 def test_too_few_crops_for_a_batch_are_refused() -> None:
