@@ -52,7 +52,7 @@ $(VENV)/.messages: $(BIN)/python $(wildcard msg/*)
 
 $(VENV)/.torch: $(BIN)/python
 	@echo "Adding PyTorch for the tests of the networks ..."
-	@$(BIN)/pip install -qq '$(TORCH)'
+	@$(BIN)/pip install -qq '$(TORCH)' 'setuptools<80'  # colcon's limit
 	@touch $@
 
 clean:

@@ -1,12 +1,14 @@
-"""Scores the motion segmenter on bundles of flow and disparity, or on the images themselves.
+"""Scores the motion segmenters on bundles of flow and disparity, or on the images themselves.
 
     python -m benchmark.motion --bundle FILE.npz --out ids.png
     python -m benchmark.motion --bundle DIR --out DIR --json
     python -m benchmark.motion --images BAG --bundle DIR --json
+    python -m benchmark.motion --method all --bundle DIR
 
 The first segments one bundle and writes its id map as a 16-bit PNG, the second pools the scores of
 all bundles of a folder, the third takes the same real frames from their stereo images, with the
-chain's own estimators.
+chain's own estimators. The last compares the methods with each other and with the published figures
+that lie beside the folder (baselines.json).
 """
 
 from __future__ import annotations
@@ -27,11 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 
+from benchmark.table import print_rows
 from cups_core.metrics.motion_masks import MaskCounts, MotionTruth, count_masks, total
 from cups_core.motion.dis_flow import DisFlow, DisFlowSettings
 from cups_core.motion.region_segmenter import RegionSegmenter
 from cups_core.motion.scene_flow import StereoMotion
 from cups_core.motion.semi_global_matching import SemiGlobalMatching, SemiGlobalMatchingSettings
+from cups_core.motion.sf2se3.ensemble import RigidMotionClustering
 from cups_core.rig import StereoRig
 
 # The bundles do not say it; their README does: ten frames per second.
@@ -45,7 +49,11 @@ def _segment_by_region(motion: StereoMotion, rig: StereoRig) -> NDArray[np.uint1
     return RegionSegmenter().segment(motion, rig, INTERVAL_S).segments.instances
 
 
-METHODS: dict[str, Segmenter] = {"region": _segment_by_region}
+def _segment_by_clustering(motion: StereoMotion, rig: StereoRig) -> NDArray[np.uint16]:
+    return RigidMotionClustering().segment(motion, rig, INTERVAL_S).segments.instances
+
+
+METHODS: dict[str, Segmenter] = {"region": _segment_by_region, "sf2se3": _segment_by_clustering}
 
 
 class Bundle:
@@ -154,6 +162,69 @@ def _paths(given: list[Path]) -> Iterator[Path]:
         yield from found
 
 
+class Scores:
+    """Counts and seconds of one method, pooled by group."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, list[MaskCounts]] = {}
+        self._seconds: dict[str, list[float]] = {}
+
+    def add(self, group: str, counts: MaskCounts, seconds: float) -> None:
+        """One frame."""
+        self._counts.setdefault(group, []).append(counts)
+        self._seconds.setdefault(group, []).append(seconds)
+
+    def report(self) -> dict[str, dict[str, float]]:
+        """Figures of each group."""
+        return {group: _report(self._counts[group], self._seconds[group]) for group in self._counts}
+
+
+def _published(bundles: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """Figures of other methods that came with the bundles, named as ours; none without a file."""
+    path = (bundles if bundles.is_dir() else bundles.parent).parent / "baselines.json"
+    if not path.is_file():
+        return {}
+    ours = {
+        "gt": "movers",
+        "recall40": "recall_40m",
+        "fg_iou": "foreground_iou",
+        "mean_seconds": "seconds_per_frame",
+    }
+    return {
+        method: {
+            group: {ours.get(name, name): value for name, value in figures.items()}
+            for group, figures in groups.items()
+        }
+        for method, groups in json.loads(path.read_text()).items()
+    }
+
+
+def _print_side_by_side(methods: dict[str, dict[str, dict[str, float]]], as_json: bool) -> None:
+    """One table per group, one line per method."""
+    columns = (
+        "seconds_per_frame",
+        "masks",
+        "precision",
+        "recall",
+        "recall_40m",
+        "foreground_iou",
+        "mean_best_iou",
+        "false_static",
+        "false_background",
+        "fragments",
+    )
+    groups = sorted({group for report in methods.values() for group in report})
+    tables = {
+        group: [
+            {"method": name} | {column: report[group][column] for column in columns}
+            for name, report in methods.items()
+            if group in report
+        ]
+        for group in groups
+    }
+    print_rows(tables, as_json)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -165,18 +236,42 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, help="id map (PNG) of one bundle, or a folder for several"
     )
-    parser.add_argument("--method", choices=sorted(METHODS), default="region")
+    parser.add_argument("--method", choices=[*sorted(METHODS), "all"], default="region")
     parser.add_argument(
         "--images", type=Path, help="bag with the images of the real bundles: judge these instead"
     )
     parser.add_argument("--json", action="store_true", help="pooled scores as JSON")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    segmenter = METHODS[arguments.method]
     frames = _images(arguments.images) if arguments.images else None
     paths = list(_paths(arguments.bundle))
-    counts: dict[str, list[MaskCounts]] = {}
-    seconds: dict[str, list[float]] = {}
+    chosen = sorted(METHODS) if arguments.method == "all" else [arguments.method]
+    reports = {}
+    for name in chosen:
+        out = arguments.out / name if arguments.out and len(chosen) > 1 else arguments.out
+        reports[name] = _score(name, paths, frames, out, not arguments.json)
+    if arguments.method == "all":
+        groups = {group for report in reports.values() for group in report}
+        for name, figures in _published(arguments.bundle[0]).items():
+            reports[name] = {group: row for group, row in figures.items() if group in groups}
+        _print_side_by_side(reports, arguments.json)
+    elif arguments.json:
+        json.dump({"method": chosen[0], "groups": reports[chosen[0]]}, sys.stdout, indent=1)
+        print()
+    else:
+        for group, row in reports[chosen[0]].items():
+            print(f"== {group} {row}")
+
+
+def _score(
+    method: str,
+    paths: list[Path],
+    frames: dict[str, list[NDArray[np.uint8]]] | None,
+    out: Path | None,
+    aloud: bool,
+) -> dict[str, dict[str, float]]:
+    """Figures of one method by group; writes its id maps where asked to, prints each frame's."""
+    scores = Scores()
     for path in paths:
         bundle = Bundle(path)
         if frames is None:
@@ -185,26 +280,16 @@ def main() -> None:
             motion = _estimate(frames, int(bundle.name.rsplit("_", 1)[-1]))
         else:
             continue  # synthetic bundles have no frame in the bag
-        instances, spent = _timed(segmenter, motion, bundle.rig)
-        counts.setdefault(bundle.group, []).append(count_masks(instances, bundle.truth))
-        seconds.setdefault(bundle.group, []).append(spent)
-        if arguments.out:
-            several = len(paths) > 1
-            if several:
-                arguments.out.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(
-                str(arguments.out / f"{bundle.name}.png" if several else arguments.out), instances
-            )
-        row = _report(counts[bundle.group][-1:], [spent])
-        if not arguments.json:
-            print(bundle.name, row)
-    report = {group: _report(counts[group], seconds[group]) for group in counts}
-    if arguments.json:
-        json.dump({"method": arguments.method, "groups": report}, sys.stdout, indent=1)
-        print()
-    else:
-        for group, row in report.items():
-            print(f"== {group} {row}")
+        instances, spent = _timed(METHODS[method], motion, bundle.rig)
+        counts = count_masks(instances, bundle.truth)
+        scores.add(bundle.group, counts, spent)
+        if out:
+            file = out if len(paths) == 1 and out.suffix else out / f"{bundle.name}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(file), instances)
+        if aloud:
+            print(method, bundle.name, _report([counts], [spent]))
+    return scores.report()
 
 
 if __name__ == "__main__":

@@ -55,4 +55,4 @@ def quantiles(
 
 
 def _text(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.2f}"
+    return str(value) if isinstance(value, str | int) else f"{value:.2f}"

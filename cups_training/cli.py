@@ -6,46 +6,46 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from cups_core.errors import CupsError
-from cups_training.demo.run import make_synthetic_drive, run_demo
-from cups_training.doctor.report import print_report
-from cups_training.semantics_fitting import command as semantics_fitting
+
+VERBS = {
+    "doctor": ("cups_training.doctor.command", "say what is installed and whether it fits"),
+    "demo": ("cups_training.demo.command", "play a stereo drive through the vehicle node"),
+    "fit-semantics": (
+        "cups_training.semantics_fitting.command",
+        "find pseudo-classes in a dataset's drives",
+    ),
+    "label": (
+        "cups_training.labelling.command",
+        "make panoptic pseudo-labels of a dataset's drives",
+    ),
+}
+"""Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The verbs and their arguments."""
+def parser(verb: str) -> argparse.ArgumentParser:
+    """All verbs, and the arguments of the one that is asked for: the others are not loaded."""
     root = argparse.ArgumentParser(
         prog="cups", description="A stereo rig drives; the software learns to see from what moved."
     )
     verbs = root.add_subparsers(dest="verb", required=True, metavar="verb")
-    doctor = verbs.add_parser("doctor", help="say what is installed and whether it fits together")
-    doctor.set_defaults(run=lambda _: print_report())
-    demo = verbs.add_parser("demo", help="play a stereo drive through the vehicle node and report")
-    demo.add_argument("--drive", type=Path, help="a bag or a folder of pictures; else a synthetic")
-    demo.add_argument("--frames", type=int, default=60, help="length of the synthetic drive")
-    demo.add_argument("--seed", type=int, default=6, help="of the synthetic drive")
-    demo.add_argument("--output", type=Path, default=Path("demo_output"), help="folder to write to")
-    demo.set_defaults(run=_demo)
-    fit = verbs.add_parser("fit-semantics", help="find pseudo-classes in a dataset's drives")
-    semantics_fitting.add_arguments(fit)
-    fit.set_defaults(run=semantics_fitting.run)
+    for name, (module, purpose) in VERBS.items():
+        one = verbs.add_parser(name, help=purpose)
+        if name == verb:
+            command = importlib.import_module(module)
+            command.add_arguments(one)
+            one.set_defaults(run=command.run)
     return root
-
-
-def _demo(chosen: argparse.Namespace) -> int:
-    chosen.output.mkdir(parents=True, exist_ok=True)
-    drive = chosen.drive or make_synthetic_drive(chosen.output, chosen.frames, chosen.seed)
-    run_demo(drive, chosen.output)
-    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns its exit code."""
-    chosen = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    chosen = parser(next(iter(words), "")).parse_args(words)
     try:
         return int(chosen.run(chosen))
     except CupsError as error:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.compiled import kernel
-from cups_core.motion.rigid_transform import RigidTransform
+from cups_core.motion.rigid_transform import RigidTransform, fit_rigid_transforms
 from cups_core.rig import StereoRig
 
 Floats = NDArray[np.float64]
@@ -63,22 +63,6 @@ def _points(
     return np.stack(
         [(pixels[:, 0] - rig.cx) / rig.fx * z, (pixels[:, 1] - rig.cy) / rig.fy * z, z], axis=1
     )
-
-
-def _batched_fit(
-    source: NDArray[np.float64], target: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Kabsch for B small point sets (B, n, 3) at once.
-
-    Rotations (B, 3, 3) and translations (B, 3).
-    """
-    mean_s, mean_t = source.mean(1), target.mean(1)
-    covariance = np.einsum("bni,bnj->bij", source - mean_s[:, None], target - mean_t[:, None])
-    U, _, Vt = np.linalg.svd(covariance)
-    V = Vt.transpose(0, 2, 1)
-    V[:, :, 2] *= np.sign(np.linalg.det(V) * np.linalg.det(U))[:, None]
-    rotation = V @ U.transpose(0, 2, 1)
-    return rotation, mean_t - np.einsum("bij,bj->bi", rotation, mean_s)
 
 
 @kernel
@@ -220,7 +204,7 @@ def estimate_ego_motion(
         targets = _points(rig, data.target[known], data.target_disparity[known])
         place = np.zeros(len(points), np.intp)
         place[known] = np.arange(len(known))
-        R, t = _batched_fit(points[draws], targets[place[draws]])
+        R, t = fit_rigid_transforms(points[draws], targets[place[draws]])
         rotations.extend(R)
         translations.extend(t)
     camera = np.array([rig.fx, rig.fy, rig.cx, rig.cy, rig.focal_baseline])

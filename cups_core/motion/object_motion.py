@@ -25,11 +25,13 @@ class ObjectMotion:
     Attributes:
         displacement_m: float64 (R + 1, 3), from t to t+1 over ground, metres, in the camera frame
             at t+1.
+        distance_m: float64 (R + 1,), how far its points move over ground on average, metres.
         explained: float64 (R + 1,), share of the residual flow's length that the displacement
             explains, at most 1.
     """
 
     displacement_m: NDArray[np.float64]
+    distance_m: NDArray[np.float64]
     explained: NDArray[np.float64]
 
 
@@ -150,4 +152,4 @@ def fit_object_motion(
             ..., 0
         ]
     explained = 1.0 - lengths[:, 1] / np.maximum(lengths[:, 0], 1e-9)
-    return ObjectMotion(motion, explained)
+    return ObjectMotion(motion, np.linalg.norm(motion, axis=1), explained)

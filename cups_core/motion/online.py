@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from cups_core.frames import StereoFrame
 from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
-from cups_core.motion.region_segmenter import RegionSegmenter, RegionSettings
+from cups_core.motion.object_table import ObjectSettings
+from cups_core.motion.region_segmenter import RegionSegmenter
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import working_step
 from cups_core.motion.segments import MotionSegments, areas_and_boxes, enlarged
@@ -24,7 +25,7 @@ from cups_core.motion.tracking import Tracker, TrackingSettings
 
 
 @dataclass(frozen=True)
-class OnlineSettings(RegionSettings, TrackingSettings, EstimationSettings):
+class OnlineSettings(ObjectSettings, TrackingSettings, EstimationSettings):
     """Every knob of the online chain."""
 
 

@@ -28,7 +28,7 @@ JOINING_ROUNDS = 4
 
 
 @kernel
-def _spread(
+def spread_evidence(
     start: Integers, neighbour: Integers, coupling: Floats, moving: Floats, still: Floats
 ) -> Floats:
     """Probability of each patch that a random walker meets moving before static evidence.
@@ -265,7 +265,7 @@ def grow_regions(graph: RegionGraph) -> tuple[Integers, Floats]:
     """
     moving = np.maximum(graph.evidence, 0.0)
     still = np.maximum(-graph.evidence, 0.0) + STATIC_PRIOR * graph.area
-    probability = _spread(graph.start, graph.neighbour, graph.coupling, moving, still)
+    probability = spread_evidence(graph.start, graph.neighbour, graph.coupling, moving, still)
     inside = probability > 0.5
     likeness = graph.coupling / graph.length
     sure = inside & (graph.evidence > CORE_EVIDENCE * graph.area)

@@ -82,13 +82,37 @@ def fit_rigid_transform(
         raise InputError(
             f"rigid fit: expected two (N >= 3, 3) arrays, found {source.shape} and {target.shape}"
         )
-    w = np.ones(len(source)) if weights is None else np.asarray(weights, np.float64)
-    w = w / w.sum()
+    rotation, translation = fit_rigid_transforms(
+        source[None], target[None], None if weights is None else weights[None]
+    )
+    return RigidTransform(rotation[0], translation[0])
+
+
+def fit_rigid_transforms(
+    source: NDArray[np.floating],
+    target: NDArray[np.floating],
+    weights: NDArray[np.floating] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same fit for B point sets at once.
+
+    Two points leave the turn about their line open; one of the best rotations is returned.
+
+    Args:
+        source: (B, N, 3), metres.
+        target: (B, N, 3), metres.
+        weights: (B, N) non-negative, not all zero in any set; None = all equal.
+
+    Returns:
+        Rotations float64 (B, 3, 3) and translations float64 (B, 3), metres.
+    """
+    w = np.ones(source.shape[:2]) if weights is None else np.asarray(weights, np.float64)
+    w = w / w.sum(1, keepdims=True)
     a, b = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    mean_a, mean_b = w @ a, w @ b
-    covariance = (a - mean_a).T @ ((b - mean_b) * w[:, None])
+    mean_a, mean_b = np.einsum("bn,bni->bi", w, a), np.einsum("bn,bni->bi", w, b)
+    covariance = np.einsum("bn,bni,bnj->bij", w, a - mean_a[:, None], b - mean_b[:, None])
     U, _, Vt = np.linalg.svd(covariance)
+    V = Vt.transpose(0, 2, 1).copy()
     # A reflection also minimises the error for planar points: force determinant 1.
-    D = np.diag([1.0, 1.0, np.sign(np.linalg.det(Vt.T @ U.T))])
-    rotation = Vt.T @ D @ U.T
-    return RigidTransform(rotation, mean_b - rotation @ mean_a)
+    V[:, :, 2] *= np.sign(np.linalg.det(V) * np.linalg.det(U))[:, None]
+    rotation = V @ U.transpose(0, 2, 1)
+    return rotation, mean_b - np.einsum("bij,bj->bi", rotation, mean_a)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -73,6 +74,8 @@ class MovingObject:
         velocity_mps: float64 (3,), velocity over ground expressed in the camera frame at t, m/s,
             NaN where unknown.
         age: number of frames in which the track has been seen, 1 before tracking.
+        consistency: share of the runs of an ensemble that found it, 0 to 1, mean over its pixels;
+            NaN where it was found by one attempt.
     """
 
     id: int
@@ -82,6 +85,7 @@ class MovingObject:
     centroid_m: NDArray[np.float64]
     velocity_mps: NDArray[np.float64]
     age: int = 1
+    consistency: float = math.nan
 
     @property
     def speed_mps(self) -> float:

@@ -19,6 +19,8 @@ STRIDE = 8
 FEATURES = 256
 HIDDEN = 128
 MOTION = 128
+# Channels of the context in what the recurrent units take: hidden state, context, motion.
+CONTEXT = slice(HIDDEN, 2 * HIDDEN)
 UPSAMPLING_CHANNELS = 9 * STRIDE**2
 # Keeps the gradients of the upsampling weights in balance in training; part of the weights since.
 MASK_SCALE = 0.25
@@ -136,13 +138,10 @@ class ConvGru(nn.Module):
         It is the same in every iteration: a third of the unit's work is done once.
         """
         gates, bias = self._gates()
-        of_context = slice(HIDDEN, 2 * HIDDEN)
-        padding = self.convq.padding
+        weight, padding = self.convq.weight, self.convq.padding
         return (
-            functional.conv2d(context, gates[:, of_context], bias, padding=padding),
-            functional.conv2d(
-                context, self.convq.weight[:, of_context], self.convq.bias, padding=padding
-            ),
+            functional.conv2d(context, gates[:, CONTEXT], bias, padding=padding),
+            functional.conv2d(context, weight[:, CONTEXT], self.convq.bias, padding=padding),
         )
 
     def forward(self, hidden: Tensor, motion: Tensor, fixed: tuple[Tensor, Tensor]) -> Tensor:
@@ -164,7 +163,7 @@ class ConvGru(nn.Module):
 
 
 def _without_context(weight: Tensor) -> Tensor:
-    return torch.cat([weight[:, :HIDDEN], weight[:, 2 * HIDDEN :]], 1)
+    return torch.cat([weight[:, : CONTEXT.start], weight[:, CONTEXT.stop :]], 1)
 
 
 class RecurrentBlock(nn.Module):

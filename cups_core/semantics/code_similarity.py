@@ -47,13 +47,13 @@ def log_probabilities(
     dimension, rows, columns = codes.shape
     flat = np.ascontiguousarray(codes.reshape(dimension, -1), dtype=np.float32)
     products = (unit.astype(np.float32) @ flat).reshape(-1, rows, columns)
-    gram = _neighbour_products(flat.reshape(codes.shape))
+    gram = neighbour_products(flat.reshape(codes.shape))
     result = np.empty((len(centroids), height, width), np.float32)
     _interpolate(products, gram, result)
     return result
 
 
-def _neighbour_products(codes: Codes) -> NDArray[np.float32]:
+def neighbour_products(codes: Codes) -> NDArray[np.float32]:
     """(5, h, w): products of each cell's code with itself and four of its neighbours' codes.
 
     In order: itself; right; below; below right; and its right neighbour's with the one below it.
@@ -67,7 +67,7 @@ def _neighbour_products(codes: Codes) -> NDArray[np.float32]:
 
 
 @kernel
-def _positions(count: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def cell_positions(count: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Cell before each pixel, and how far the pixel is on the way to the next cell."""
     first = np.empty(count, np.int64)
     share = np.empty(count, np.float32)
@@ -100,15 +100,15 @@ def _interpolate(
 ) -> None:
     classes, rows, columns = products.shape
     _, height, width = result.shape
-    upper, down = _positions(height, rows)
-    left, across = _positions(width, columns)
+    upper, down = cell_positions(height, rows)
+    left, across = cell_positions(width, columns)
     mixed = np.empty(columns + 1, np.float32)
     scale = np.empty(width, np.float32)
     total = np.empty(width, np.float32)
     for y in range(height):
         i, b = upper[y], down[y]
         next_i = min(i + 1, rows - 1)
-        _inverse_lengths(gram, i, next_i, b, left, across, scale)
+        inverse_lengths(gram, i, next_i, b, left, across, scale)
         total[:] = 0.0
         for c in range(classes):
             for j in range(columns):
@@ -127,7 +127,7 @@ def _interpolate(
 
 
 @kernel
-def _inverse_lengths(
+def inverse_lengths(
     gram: NDArray[np.float32],
     i: int,
     next_i: int,

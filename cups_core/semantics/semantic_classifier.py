@@ -10,7 +10,9 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.errors import InputError
 from cups_core.frames import StereoFrame
+from cups_core.semantics.class_map import class_map
 from cups_core.semantics.depth_guided import (
     InferenceSettings,
     most_probable,
@@ -61,7 +63,7 @@ class SemanticClassifier:
             uint8 (H, W), 0 to C - 1.
 
         Raises:
-            InputError: sizes differ, or codes and centroids do not fit.
+            InputError: sizes differ, codes and centroids do not fit, or the codes are no numbers.
         """
         view = view_scene(frame, disparity)
         if not self._settings.half_size:
@@ -72,9 +74,13 @@ class SemanticClassifier:
         return np.ascontiguousarray(small.repeat(2, axis=0).repeat(2, axis=1)[:height, :width])
 
     def _labels(self, view: SceneView) -> NDArray[np.uint8]:
+        if self._field is None and self._extractor.is_local:
+            return class_map(view, self._extractor, self._centroids, self._settings)
         found = semantic_log_probabilities(
             view, self._extractor, self._centroids, self._settings.depth_guidance
         )
+        if not np.isfinite(found).all():
+            raise InputError("class probabilities: found NaN or infinity")
         if self._field is None:
             labels: NDArray[np.uint8] = most_probable(found)
             return labels

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -13,6 +12,7 @@ from string import Template
 from cups_core.drawing import color_of
 from cups_core.metrics.motion_masks import MaskCounts
 from cups_training.demo.recording import Recording, Track, percentiles
+from cups_training.html_parts import base64_of, page_style, table_rows, tiles
 
 CHART_WIDTH = 1000
 MOST_TRACKS = 24
@@ -41,16 +41,17 @@ def write_report(
     recipes = sorted({label.recipe for label in recording.labels.values()})
     node = next(iter(recording.diagnostics.values()), {})
     page = Template((files(__package__) / "report.html").read_text()).substitute(
+        style=page_style(),
         title=html.escape(title),
         subtitle=html.escape("; ".join(recipes)),
         tiles=_tiles(recording, scores),
-        video=_base64(video),
+        video=base64_of(video),
         scores=_scores(scores),
         tracks=_track_chart(recording),
         latency=_latency_chart(recording),
-        sheet=_base64(sheet),
-        diagnostics=_rows(node.items()),
-        provenance=_rows(provenance.items()),
+        sheet=base64_of(sheet),
+        diagnostics=table_rows(node.items()),
+        provenance=table_rows(provenance.items()),
     )
     path.write_text(page)
 
@@ -69,10 +70,7 @@ def _tiles(recording: Recording, scores: MaskCounts | None) -> str:
         found["precision"] = f"{scores.precision:.2f}"
         found["recall"] = f"{scores.recall:.2f}"
         found["foreground IoU"] = f"{scores.foreground_iou:.2f}"
-    return "".join(
-        f'<div class="tile"><b>{html.escape(value)}</b><span>{name}</span></div>'
-        for name, value in found.items()
-    )
+    return tiles(found)
 
 
 def _scores(scores: MaskCounts | None) -> str:
@@ -94,7 +92,7 @@ def _scores(scores: MaskCounts | None) -> str:
         "mean best IoU": f"{scores.mean_best_iou:.3f}",
         "masks that match nothing": wrong,
     }
-    return f"<h2>Against the exact truth</h2><table>{_rows(rows.items())}</table>"
+    return f"<h2>Against the exact truth</h2><table>{table_rows(rows.items())}</table>"
 
 
 def _track_chart(recording: Recording) -> str:
@@ -142,14 +140,3 @@ def _latency_chart(recording: Recording) -> str:
     )
     labels = f'<text x="4" y="12">{top} ms</text><text x="4" y="{height}">0</text>'
     return f'<svg viewBox="0 0 {CHART_WIDTH} {height + 4}">{labels}{bars}</svg>'
-
-
-def _rows(pairs: Iterable[tuple[str, str]]) -> str:
-    return "".join(
-        f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
-        for name, value in pairs
-    )
-
-
-def _base64(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode("ascii")

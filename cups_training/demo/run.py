@@ -22,7 +22,7 @@ from rich.table import Table
 
 from cups_core.errors import InputError
 from cups_core.metrics.motion_masks import MaskCounts, count_masks, total
-from cups_training.demo.contact_sheet import contact_sheet
+from cups_training.contact_sheet import contact_sheet
 from cups_training.demo.playing import play
 from cups_training.demo.recording import Recording, percentiles
 from cups_training.demo.report import write_report

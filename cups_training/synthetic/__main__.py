@@ -13,20 +13,22 @@ from pathlib import Path
 import cv2
 
 from cups_core.errors import CupsError
-from cups_core.settings import make_settings, settings_of
+from cups_training.setting_words import setting_names, settings_from_words, split_words
 from cups_training.synthetic.bag import write_bag
 from cups_training.synthetic.dataset import write_drive
 from cups_training.synthetic.drive import SyntheticDrive
-from cups_training.synthetic.preview import contact_sheet
+from cups_training.synthetic.preview import preview
 from cups_training.synthetic.settings import DriveSettings
 from cups_training.synthetic.suites import SUITE_NAMES, Clip, suite
+
+GROUPS = {"drive": DriveSettings}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 made, 1 failed."""
     given = _parser().parse_args(arguments)
     try:
-        settings = make_settings(DriveSettings, _values(given))
+        settings = _settings(given)
         clips = (
             suite(given.suite, settings) if given.suite else (Clip(given.seed, settings, "usual"),)
         )
@@ -62,28 +64,19 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="any other setting: " + ", ".join(item.name for item in settings_of(DriveSettings)),
+        help=f"any other setting: {setting_names(GROUPS)}",
     )
     return parser
 
 
-def _values(given: argparse.Namespace) -> dict[str, bool | int | float | str]:
-    words = {name: value for name, _, value in (item.partition("=") for item in given.set)}
+def _settings(given: argparse.Namespace) -> DriveSettings:
+    words = split_words(given.set)
     if given.frames is not None:
         words["frames"] = str(given.frames)
     if given.size:
         words["width"], _, words["height"] = given.size.partition("x")
-    kinds = {item.name: type(item.default) for item in settings_of(DriveSettings)}
-    return {name: _value(name, word, kinds.get(name, str)) for name, word in words.items()}
-
-
-def _value(name: str, word: str, kind: type) -> bool | int | float | str:
-    if kind is bool:
-        return {"true": True, "false": False}.get(word.lower(), word)
-    try:
-        return kind(word)
-    except ValueError:
-        raise CupsError(f"{name}: expected {kind.__name__}, found {word!r}") from None
+    settings: DriveSettings = settings_from_words(words, GROUPS)["drive"]
+    return settings
 
 
 def _make(clip: Clip, given: argparse.Namespace, *, several: bool) -> None:
@@ -104,7 +97,7 @@ def _make(clip: Clip, given: argparse.Namespace, *, several: bool) -> None:
         path = given.preview or Path("synthetic_preview.png")
         path = path / f"{name}.png" if several else path
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), contact_sheet(drive)[..., ::-1]):
+        if not cv2.imwrite(str(path), preview(drive)[..., ::-1]):
             raise CupsError(
                 f"preview: {path} cannot be written; give a .png in a writable directory"
             )

@@ -1,4 +1,4 @@
-"""A contact sheet of a drive: pictures and truth side by side, for people.
+"""A synthetic drive at a glance: pictures and truth side by side, for people.
 
 The command line calls it.
 """
@@ -10,26 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.frames import StereoFrame
+from cups_training.contact_sheet import contact_sheet
 from cups_training.synthetic.drive import SyntheticDrive
 from cups_training.synthetic.truth import FrameTruth
 
+COLUMNS = 4
 
-def contact_sheet(drive: SyntheticDrive, rows: int = 4, tile_width: int = 480) -> NDArray[np.uint8]:
+
+def preview(drive: SyntheticDrive, rows: int = 4, tile_width: int = 480) -> NDArray[np.uint8]:
     """Up to `rows` frames; columns: left with movers outlined, disparity, flow, instances.
 
     Returns:
         uint8 (H, W, 3), RGB.
     """
-    chosen = np.unique(np.linspace(0, len(drive) - 1, rows).round().astype(int))
-    size = (tile_width, round(tile_width * drive.rig.height / drive.rig.width))
-    strips = []
-    for index in chosen:
-        frame, truth = drive.frame_with_truth(int(index))
-        tiles = [_outlined(frame, truth), _disparity(truth), _flow(truth), _instances(truth)]
-        strips.append(
-            np.hstack([cv2.resize(tile, size, interpolation=cv2.INTER_AREA) for tile in tiles])
-        )
-    return np.vstack(strips)
+    tiles, captions = [], []
+    for index in np.unique(np.linspace(0, len(drive) - 1, rows).round().astype(int)).tolist():
+        frame, truth = drive.frame_with_truth(index)
+        tiles += [_outlined(frame, truth), _disparity(truth), _flow(truth), _instances(truth)]
+        captions += [f"frame {index}", "disparity", "flow", "instances, bright where they move"]
+    return contact_sheet(tiles, captions, COLUMNS, tile_width)
 
 
 def _outlined(frame: StereoFrame, truth: FrameTruth) -> NDArray[np.uint8]:

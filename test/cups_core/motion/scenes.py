@@ -7,7 +7,7 @@ types that carry the result.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -42,12 +42,21 @@ class Board:
         size_m: along the two other axes in their order, metres.
         velocity_mps: over ground, along the axes of the first camera.
         axis: 2 = upright and facing the camera, 1 = lying, 0 = upright along the road.
+        turn_rad_s: rate at which it turns about the vertical through its centre, rad/s.
     """
 
     centre_m: tuple[float, float, float]
     size_m: tuple[float, float]
     velocity_mps: tuple[float, float, float] = (0.0, 0.0, 0.0)
     axis: int = 2
+    turn_rad_s: float = 0.0
+
+    def pose(self, frame: int) -> RigidTransform:
+        """From its own axes at its centre to the frame of the first camera."""
+        time = frame * INTERVAL_S
+        turn = RigidTransform.from_twist(np.array([0.0, self.turn_rad_s * time, 0.0, 0, 0, 0]))
+        centre = np.array(self.centre_m) + np.array(self.velocity_mps) * time
+        return RigidTransform(turn.rotation, centre)
 
 
 ROAD = Board((0.0, CAMERA_HEIGHT_M, 0.0), (1000.0, 1000.0), axis=1)
@@ -81,11 +90,6 @@ class Scene:
         """The scene with more boards."""
         return replace(self, boards=self.boards + boards)
 
-    @cached_property
-    def _velocities(self) -> Floats:
-        """(N + 1, 3), m/s; row 0 is for rays that meet nothing."""
-        return np.array([(0.0, 0.0, 0.0), *(board.velocity_mps for board in self.boards)])
-
     def _camera(self, frame: int) -> RigidTransform:
         """From the first camera's frame to that of the camera at `frame`."""
         pose = STANDING
@@ -106,11 +110,12 @@ class Scene:
         number = np.zeros(rig.shape, np.intp)
         place = np.zeros((*rig.shape, 2))
         for index, board in enumerate(self.boards, start=1):
-            centre = np.array(board.centre_m) + self._velocities[index] * frame * INTERVAL_S
+            to_board = board.pose(frame).inverse()
+            start, along = to_board.apply(origin), directions @ to_board.rotation.T
             others = [axis for axis in range(3) if axis != board.axis]
             with np.errstate(divide="ignore", invalid="ignore"):
-                hit = (centre - origin)[board.axis] / directions[..., board.axis]
-                on = (origin + hit[..., None] * directions - centre)[..., others]
+                hit = -start[board.axis] / along[..., board.axis]
+                on = (start + hit[..., None] * along)[..., others]
             seen = (hit > 0.1) & (hit < depth) & (2 * np.abs(on) <= board.size_m).all(-1)
             depth[seen], number[seen], place[seen] = hit[seen], index, on[seen]
         return depth, number, place
@@ -125,7 +130,8 @@ class Scene:
 
     def movers(self, frame: int = 0) -> NDArray[np.intp]:
         """The same for boards that move, 0 elsewhere."""
-        moving = self._velocities.any(axis=1)
+        moves = [any(board.velocity_mps) or board.turn_rad_s != 0 for board in self.boards]
+        moving = np.array([False, *moves])
         return np.where(moving[self.numbers(frame)], self.numbers(frame), 0)
 
     def disparities(self, frame: int = 0) -> tuple[Map, Map]:
@@ -145,7 +151,9 @@ class Scene:
         )
         points *= np.minimum(depth, 1e6)[..., None]
         world = self._camera(start).inverse().apply(points)
-        world += self._velocities[number] * (end - start) * INTERVAL_S
+        for index, board in enumerate(self.boards, start=1):
+            carried = board.pose(end).after(board.pose(start).inverse())
+            world[number == index] = carried.apply(world[number == index])
         target = self.rig.project(self._camera(end).apply(world))
         return np.nan_to_num(target - np.stack([x, y], -1), nan=1e4).astype(np.float32)
 

@@ -12,20 +12,22 @@ from benchmark.motion import INTERVAL_S as BUNDLE_INTERVAL_S
 from benchmark.motion import Bundle
 from cups_core.errors import InputError
 from cups_core.metrics.motion_masks import count_masks
-from cups_core.motion.region_segmenter import RegionResult, RegionSegmenter, RegionSettings
+from cups_core.motion.object_table import ObjectSettings
+from cups_core.motion.region_segmenter import RegionSegmenter
 from cups_core.motion.rigid_transform import RigidTransform
+from cups_core.motion.segmentation import SegmentationResult
 
 from .scenes import DRIVING, INTERVAL_S, RIG, STANDING, STREET, Board, Scene, iou
 
-DEFAULTS = RegionSettings()
+DEFAULTS = ObjectSettings()
 MOVER = Board((0.0, 0.4, 10.0), (2.0, 1.8), (4.0, 0.0, 0.0))
 STEPS = pytest.mark.parametrize("step", [STANDING, DRIVING], ids=["standing", "driving"])
 NOISES = pytest.mark.parametrize("noise_px", [0.05, 0.3])
 
 
 def segmented(
-    scene: Scene, noise_px: float = 0.1, settings: RegionSettings = DEFAULTS
-) -> RegionResult:
+    scene: Scene, noise_px: float = 0.1, settings: ObjectSettings = DEFAULTS
+) -> SegmentationResult:
     motion = scene.motion(0, 1, noise_px, noise_px)
     return RegionSegmenter(settings).segment(motion, scene.rig, INTERVAL_S)
 
@@ -172,7 +174,7 @@ def test_what_is_slower_than_the_minimum_speed_is_not_reported(
     minimum_speed_mps: float, objects: int
 ) -> None:
     scene = Scene().plus(replace(MOVER, velocity_mps=(2.0, 0.0, 0.0)))
-    settings = RegionSettings(minimum_speed_mps=minimum_speed_mps)
+    settings = ObjectSettings(minimum_speed_mps=minimum_speed_mps)
     assert len(segmented(scene, settings=settings).segments.objects) == objects
 
 
@@ -182,7 +184,7 @@ def test_what_is_slower_than_the_minimum_speed_is_not_reported(
 def test_what_does_not_fit_the_settings_is_not_reported(unfit: dict[str, float]) -> None:
     scene = Scene().plus(MOVER)
     assert len(segmented(scene).segments.objects) == 1
-    assert segmented(scene, settings=RegionSettings(**unfit)).segments.objects == ()
+    assert segmented(scene, settings=ObjectSettings(**unfit)).segments.objects == ()
 
 
 @pytest.mark.parametrize(("height_m", "objects"), [(2.0, 1), (4.0, 0)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cups_core.errors import CupsError
-from cups_training.demo.contact_sheet import contact_sheet
+from cups_training.contact_sheet import contact_sheet
 from cups_training.demo.video import write_video
 
 

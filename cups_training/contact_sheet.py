@@ -1,4 +1,7 @@
-"""Several pictures with captions on one sheet: a drive at a glance, for the demo's report."""
+"""Several pictures with captions on one sheet: a drive or its labels at a glance.
+
+The demo, labelling and the preview of synthetic drives make theirs with it.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""`cups label`: drives of a dataset in, panoptic pseudo-labels, their quality and a report out."""
