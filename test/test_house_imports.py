@@ -14,8 +14,11 @@ ROS = ("rclpy", "rosbags", "sensor_msgs", "cups_msgs")
 # Makes the named packages unimportable, as where they are missing, then imports every module.
 IMPORT_ALL = """
 import importlib, pkgutil, sys
-for name in {absent!r}:
-    sys.modules[name] = None
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {absent!r}:
+            raise ModuleNotFoundError("No module named " + name, name=name)
+sys.meta_path.insert(0, Absent())
 package = importlib.import_module({package!r})
 names = [found.name for found in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
 kept = [name for name in names if not name.startswith({left_out!r})]
