@@ -28,7 +28,7 @@ from cups_core.semantics.scene_view import SceneView
 
 HEIGHT, WIDTH = 640, 1280
 VIT_BASE = TransformerShape(width=768, depth=12, patch=8, side=28)
-# METHOD 1.3: windows of half the height with half of it as overlap; the whole at half size, twice.
+# As in CUPS: windows of half the height with half of it as overlap; the whole at half size, twice.
 CROP, CROPS = HEIGHT // 2, 3 * 7
 
 

@@ -46,7 +46,7 @@ class Votes:
     pixels: NDArray[np.int64]
 
     def winners(self) -> dict[int, int]:
-        """The class of each object: the one that most of its pixels have (METHOD 1.4, step 1).
+        """The class of each object: the one that most of its pixels have (CUPS, fusion).
 
         Of equal votes the lower class wins; `VOID_CLASS` where no pixel has a class.
         """
@@ -192,7 +192,7 @@ def _stuff_segment(
 
 
 def ignored_pixels(semantic: SemanticMap, instances: IdMap, split: ThingStuff) -> NDArray[np.bool_]:
-    """Where training must learn nothing (METHOD 1.4, step 5).
+    """Where training must learn nothing (CUPS, targets).
 
     Thing pixels without a mask may belong to an object that did not move, masks of a stuff class
     contradict themselves, and without a class there is nothing to learn.

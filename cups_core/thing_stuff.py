@@ -209,7 +209,7 @@ def split_classes(
     """Tell things from stuff.
 
     The paper's form divides the shares by their sum over the classes, so its threshold means
-    something else for every number of classes (METHOD 6.1, row 15). The background test does not
+    something else for every number of classes. The background test does not
     depend on that. If masks fell on all pixels alike, class k would get its part of the masks; it
     is a thing when it surely gets more than `thing_lift` times as much. Pixels of a mask, and masks
     of an object, go together: the sample is the object, and the variance of a sum over objects is

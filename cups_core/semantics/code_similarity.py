@@ -15,7 +15,7 @@ from cups_core.errors import InputError
 
 Codes = NDArray[np.float32]
 
-SHARPNESS = 2.0  # METHOD 1.3: logits are twice the cosine
+SHARPNESS = 2.0  # DepthG: logits are twice the cosine
 _TINY = np.float32(1e-12)
 
 

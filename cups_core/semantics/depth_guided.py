@@ -1,4 +1,4 @@
-"""Depth-guided inference (METHOD 1.3): near surfaces are read at half size, far ones in windows.
+"""Depth-guided inference (CUPS): near surfaces are read at half size, far ones in windows.
 
 `cups label` calls it per frame with any code extractor; the ablation switches the guidance off.
 """
@@ -19,7 +19,7 @@ from cups_core.settings import setting
 LogProbabilities = NDArray[np.float32]
 
 # Without depth nothing speaks for either resolution. The reference takes depth 0 there, that is,
-# the low resolution alone (METHOD 6.1, row 7).
+# the low resolution alone.
 SHARE_WITHOUT_DEPTH = np.float32(0.5)
 
 
@@ -120,7 +120,7 @@ def low_resolution_log_probabilities(
 
 
 def low_resolution_share(depth_m: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weight 1 / (Z + 1) of the low resolution, METHOD 1.3; one half where depth is unknown (NaN).
+    """Weight 1 / (Z + 1) of the low resolution, as in CUPS; one half where depth is unknown (NaN).
 
     Args:
         depth_m: metres, not negative.

@@ -26,7 +26,7 @@ _TINY = np.float32(1e-20)
 
 @dataclass(frozen=True)
 class MeanFieldSettings:
-    """The random field of METHOD 1.3 (Kraehenbuehl and Koltun, NIPS 2011), and its effort."""
+    """The random field of CUPS (Kraehenbuehl and Koltun, NIPS 2011), and its effort."""
 
     smooth_px: float = setting(
         1.0, "reach of the kernel that knows no colour, pixels", minimum=0.1, maximum=10.0

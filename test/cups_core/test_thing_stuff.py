@@ -191,7 +191,7 @@ def test_without_any_mask_everything_is_stuff() -> None:
 
 
 def test_the_papers_form_may_call_every_class_a_thing() -> None:
-    # The reference returns none in this case (METHOD 1.4).
+    # The reference returns none in this case.
     every = statistics([10, 10], [[5], [5]])
     assert split_classes(every, NORMALISED).things == (0, 1)
 

@@ -1,7 +1,7 @@
 """Feature-correspondence distillation: codes shall agree where the transformer's features do.
 
-The loss of Hamilton et al., "STEGO" (ICLR 2022), with DepthG's weights for street scenes (METHOD
-1.3); `training` minimises it. DepthG's further depth term is left out on purpose: it normalises a
+The loss of Hamilton et al., "STEGO" (ICLR 2022), with DepthG's weights for street scenes;
+`training` minimises it. DepthG's further depth term is left out on purpose: it normalises a
 map of one channel over its channels, so all depths correlate by 1 and nothing is learned from them.
 """
 

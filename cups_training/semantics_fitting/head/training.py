@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class HeadSettings:
-    """The recipe of METHOD 1.3 ("Retraining"), DepthG's for street scenes."""
+    """DepthG's recipe for street scenes."""
 
     dimension: int = setting(100, "numbers in a code", minimum=2, maximum=1024)
     steps: int = setting(5000, "updates of the head", minimum=1, maximum=1_000_000)
