@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from cups_core.motion.clip_tracks import (
 )
 from cups_core.motion.clip_views import ClipViews, SeenFrame
 from cups_core.motion.dis_flow import DisFlow, DisFlowSettings
-from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
+from cups_core.motion.estimators import EstimatorPair, StereoMatcher
 from cups_core.motion.region_segmenter import RegionSegmenter
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import working_step
@@ -99,13 +100,12 @@ class ClipMotion:
         self,
         settings: ClipSettings = ClipSettings(),
         segmenter: MotionSegmenter | None = None,
-        flow: FlowEstimator | None = None,
-        disparity: DisparityEstimator | None = None,
+        matcher: StereoMatcher[Any] | None = None,
     ) -> None:
-        """Uses region growing, DIS flow and semi-global matching unless others are given."""
+        """Uses region growing, and DIS flow with semi-global matching, unless others are given."""
         self._settings = settings
         self._segmenter = segmenter or RegionSegmenter()
-        self._given = flow, disparity
+        self._matcher = matcher
 
     def label(self, frames: Iterable[StereoFrame]) -> list[FrameMotion]:
         """Moving objects of each frame, judged with all the others in sight.
@@ -146,14 +146,16 @@ class ClipMotion:
         step = working_step(*rig.shape)
         reduction = 1 if self._settings.full_size else step
         range_px = -(-self._settings.disparity_range_px // reduction // 16) * 16
-        flow, disparity = self._given
-        if flow is None:
-            flow = DisFlow(ACCURATE_FLOW if self._settings.full_size else FAST_FLOW)
-        if disparity is None:
-            disparity = SemiGlobalMatching(
-                SemiGlobalMatchingSettings(range_px=range_px, downscale=1, speckle_px=SPECKLE_PX)
+        matcher = self._matcher
+        if matcher is None:
+            stereo = SemiGlobalMatchingSettings(
+                range_px=range_px, downscale=1, speckle_px=SPECKLE_PX
             )
-        return ClipViews(self._segmenter, flow, disparity, reduction, self._settings.strides)
+            matcher = EstimatorPair(
+                DisFlow(ACCURATE_FLOW if self._settings.full_size else FAST_FLOW),
+                SemiGlobalMatching(stereo),
+            )
+        return ClipViews(self._segmenter, matcher, reduction, self._settings.strides)
 
     def _judged(self, runs: list[ClipViews]) -> Iterator[tuple[MotionSegments, float, str]]:
         """Segments on the grid, consistency and note of every judged frame."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from cups_core.frames import NANOSECONDS_PER_SECOND, StereoFrame
 from cups_core.motion.consistency import disparity_consistency, flow_consistency
-from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
+from cups_core.motion.estimators import StereoLook, StereoMatcher
 from cups_core.motion.rigid_transform import RigidTransform
 from cups_core.motion.scene_flow import StereoMotion, working_step
 from cups_core.motion.segmentation import MotionSegmenter
@@ -81,8 +82,12 @@ class _Recent:
 
     seen: SeenFrame
     rig: StereoRig
-    left: NDArray[np.uint8]
-    disparities: tuple[Map, Map]
+    look: StereoLook[Any]
+
+    @property
+    def disparities(self) -> tuple[Map, Map]:
+        """Of the left and of the right view."""
+        return self.look.disparity, self.look.disparity_right
 
 
 class ClipViews:
@@ -95,23 +100,20 @@ class ClipViews:
     def __init__(
         self,
         segmenter: MotionSegmenter,
-        flow: FlowEstimator,
-        disparity: DisparityEstimator,
+        matcher: StereoMatcher[Any],
         reduction: int,
         strides: tuple[int, ...],
     ) -> None:
-        """Takes the segmenter and the estimators.
+        """Takes the segmenter and the matcher.
 
         Args:
             segmenter: judges pairs.
-            flow: at the size of the images divided by `reduction`.
-            disparity: at that size.
+            matcher: measures at the size of the images divided by `reduction`.
             reduction: the images are measured at their size divided by this.
             strides: distances in frames of those that are compared, ascending from 1.
         """
         self._segmenter = segmenter
-        self._flow = flow
-        self._disparity = disparity
+        self._matcher = matcher
         self._reduction = reduction
         self._strides = strides
         self._recent: deque[_Recent] = deque(maxlen=max(strides))
@@ -147,9 +149,10 @@ class ClipViews:
             np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
             for image in (frame.left, frame.right)
         )
+        look = self._matcher.look(left, right)
         seen_left, seen_right = (
             np.nan_to_num(found, posinf=0.0, neginf=0.0)
-            for found in self._disparity.disparities(left, right)
+            for found in (look.disparity, look.disparity_right)
         )
         rig = frame.rig.resized(*size)
         step = working_step(*rig.shape)
@@ -163,15 +166,15 @@ class ClipViews:
             seen_left.astype(np.float16),
             np.asarray(seen_left[::step, ::step] / step, np.float32),
         )
-        return _Recent(seen, rig, left, (seen_left, seen_right))
+        return _Recent(seen, rig, StereoLook(seen_left, seen_right, look.memory))
 
     def _compare(self, now: _Recent, then: _Recent, stride: int) -> str:
         """Judge both frames of a pair against each other; why that failed, empty if not."""
         step = working_step(*now.rig.shape)
         interval_s = (now.seen.stamp_ns - then.seen.stamp_ns) / NANOSECONDS_PER_SECOND
         start_back, start_forth, guess = self._guess(now, then, stride)
-        back = _sound(self._flow.flow(now.left, then.left, start_back))
-        forth = _sound(self._flow.flow(then.left, now.left, start_forth))
+        found_flows = self._matcher.compare(then.look, now.look, start_forth, start_back)
+        forth, back = (_sound(flow) for flow in found_flows)
         past = StereoMotion(back, forth, *now.disparities, *then.disparities)
         found = self._segmenter.segment(past, now.rig, -interval_s, guess)
         if found.ego_motion is None:

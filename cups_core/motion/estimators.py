@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-from cups_core.frames import StereoFrame
 
 
 class FlowEstimator(Protocol):
@@ -53,34 +51,75 @@ class DisparityEstimator(Protocol):
         ...
 
 
+Memory = TypeVar("Memory")
+
+
 @dataclass(frozen=True, eq=False)
-class StereoMatches:
-    """What was measured of a frame of a stream, at image size.
+class StereoLook(Generic[Memory]):
+    """What a matcher found in one stereo frame, and what it keeps of it for later comparisons.
 
     Attributes:
         disparity: float32 (H, W), left view, pixels, 0 = unknown.
         disparity_right: float32 (H, W), right view.
-        flow_backward: float32 (H, W, 2), this left image to the one before, pixels; None in the
-            first frame.
-        flow_forward: float32 (H, W, 2), the left image before to this one; None in the first frame.
+        memory: of the left image, in the matcher's own form.
     """
 
     disparity: NDArray[np.float32]
     disparity_right: NDArray[np.float32]
-    flow_backward: NDArray[np.float32] | None
-    flow_forward: NDArray[np.float32] | None
+    memory: Memory
 
 
-class StreamMatcher(Protocol):
-    """Measures the frames of a drive one after another and shares work between them."""
+class StereoMatcher(Protocol[Memory]):
+    """Looks at each frame of a drive once and compares any two of them."""
 
-    def reset(self) -> None:
-        """Forget the past: the next frame counts as the first."""
+    def look(self, left: NDArray[np.uint8], right: NDArray[np.uint8]) -> StereoLook[Memory]:
+        """Disparities of a frame; images are uint8 (H, W, 3) RGB."""
         ...
 
-    def advance(self, frame: StereoFrame) -> StereoMatches:
-        """Disparities of this frame, and flow to and from the one before.
+    def compare(
+        self,
+        first: StereoLook[Memory],
+        second: StereoLook[Memory],
+        start_forward: NDArray[np.float32] | None = None,
+        start_backward: NDArray[np.float32] | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Flow from the first left image to the second, and back.
 
-        Another image size counts as a first frame; gaps in time are for the caller to judge.
+        Args:
+            first: of one frame.
+            second: of another one of the same size.
+            start_forward: a first guess (H, W, 2), pixels; a matcher that searches everywhere may
+                do without.
+            start_backward: the same for the way back.
+
+        Returns:
+            Two float32 (H, W, 2), pixels: channel 0 = x right, 1 = y down.
         """
         ...
+
+
+class EstimatorPair:
+    """A flow and a disparity estimator as one `StereoMatcher`; it remembers the left picture."""
+
+    def __init__(self, flow: FlowEstimator, disparity: DisparityEstimator) -> None:
+        self._flow = flow
+        self._disparity = disparity
+
+    def look(
+        self, left: NDArray[np.uint8], right: NDArray[np.uint8]
+    ) -> StereoLook[NDArray[np.uint8]]:
+        """See `StereoMatcher.look`."""
+        return StereoLook(*self._disparity.disparities(left, right), left)
+
+    def compare(
+        self,
+        first: StereoLook[NDArray[np.uint8]],
+        second: StereoLook[NDArray[np.uint8]],
+        start_forward: NDArray[np.float32] | None = None,
+        start_backward: NDArray[np.float32] | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See `StereoMatcher.compare`."""
+        return (
+            self._flow.flow(first.memory, second.memory, start_forward),
+            self._flow.flow(second.memory, first.memory, start_backward),
+        )

@@ -1,6 +1,6 @@
 """Optical flow and disparity by RAFT; fits wherever a flow or disparity estimator is taken.
 
-`RaftStream` uses it for the frames of a drive, where images take part in several pairs.
+`RaftMatcher` uses it for the frames of a drive, where images take part in several pairs.
 """
 
 from __future__ import annotations

@@ -54,10 +54,10 @@ def label_clip(task: LabelTask) -> ClipResult:
 
 @lru_cache(maxsize=1)
 def _labeller(folder: LabelFolder, recipe: Recipe, weights: Weights) -> ClipLabeller:
-    network = None if weights.raft is None else load_raft(weights.raft, recipe.raft)
+    matcher = None if weights.raft is None else load_raft(weights.raft, recipe.raft)
     return ClipLabeller(
         folder,
-        ClipMotion(recipe.clips, _segmenter(recipe), network, network),
+        ClipMotion(recipe.clips, _segmenter(recipe), matcher),
         load_classifier(folder, recipe, weights),
         recipe.labels.vote,
         recipe.labels.margin_frames,

@@ -14,14 +14,14 @@ from cups_core.network.settings import ComputeSettings, RaftSettings
 
 if TYPE_CHECKING:
     from cups_core.network.depthg import DepthG
-    from cups_core.network.raft_estimator import RaftEstimator
+    from cups_core.network.raft_matcher import RaftMatcher
 
 
 class MissingPyTorchError(CupsError):
     """Weights are given and PyTorch is not installed."""
 
 
-def load_raft(weights: Path, settings: RaftSettings) -> RaftEstimator:
+def load_raft(weights: Path, settings: RaftSettings) -> RaftMatcher:
     """Flow and disparity by RAFT.
 
     Raises:
@@ -30,8 +30,9 @@ def load_raft(weights: Path, settings: RaftSettings) -> RaftEstimator:
     _need_pytorch(weights)
     from cups_core.network.checkpoint_files import read_checkpoint
     from cups_core.network.raft_estimator import RaftEstimator
+    from cups_core.network.raft_matcher import RaftMatcher
 
-    return RaftEstimator(read_checkpoint(weights), settings)
+    return RaftMatcher(RaftEstimator(read_checkpoint(weights), settings))
 
 
 def load_depthg(weights: Path, head: Path | None, settings: ComputeSettings) -> DepthG:
@@ -58,5 +59,5 @@ def _need_pytorch(weights: Path) -> None:
     if find_spec("torch") is None:
         raise MissingPyTorchError(
             f"{weights}: networks need PyTorch, which is not installed: "
-            "pip install 'cups-ros[train]', or leave these weights out"
+            "pip install 'cups-ros[networks]', or leave these weights out"
         )

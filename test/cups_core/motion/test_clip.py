@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cups_core.frames import StereoFrame
 from cups_core.motion.clip import ClipMotion, ClipSettings, FrameMotion
-from cups_core.motion.estimators import DisparityEstimator, FlowEstimator
+from cups_core.motion.estimators import DisparityEstimator, EstimatorPair, FlowEstimator
 
 from .scenes import DRIVING, INTERVAL_NS, INTERVAL_S, Board, Map, Scene, iou, numbered_frame
 
@@ -84,7 +84,7 @@ def label(
     flow: FlowEstimator | None = None,
     disparity: DisparityEstimator | None = None,
 ) -> list[FrameMotion]:
-    motion = ClipMotion(settings, flow=flow or timetable, disparity=disparity or timetable)
+    motion = ClipMotion(settings, matcher=EstimatorPair(flow or timetable, disparity or timetable))
     return motion.label(frames or [frame_at(number) for number in range(len(timetable.moves))])
 
 

@@ -16,7 +16,7 @@ from cups_core.frames import StereoFrame  # noqa: E402
 from cups_core.network.checkpoint_files import Checkpoint, read_checkpoint  # noqa: E402
 from cups_core.network.raft import Raft  # noqa: E402
 from cups_core.network.raft_estimator import RaftEstimator  # noqa: E402
-from cups_core.network.raft_stream import RaftStream  # noqa: E402
+from cups_core.network.raft_matcher import RaftMatcher  # noqa: E402
 from cups_core.network.settings import RaftSettings  # noqa: E402
 from cups_core.rig import StereoRig  # noqa: E402
 
@@ -121,38 +121,23 @@ def test_the_search_starts_from_a_given_flow(images: list[NDArray[np.uint8]]) ->
     assert not unmoved.flow(*images[:2]).any()
 
 
-def test_a_stream_measures_what_pairs_measure(
+def test_a_matcher_measures_what_the_estimator_measures(
     estimator: RaftEstimator, images: list[NDArray[np.uint8]]
 ) -> None:
     frames = frames_of(images)
-    stream = RaftStream(estimator)
-    first, *others = (stream.advance(frame) for frame in frames)
-    assert first.flow_backward is None
-    assert first.flow_forward is None
-    for last, frame, found in zip(frames, frames[1:], others, strict=False):
+    matcher = RaftMatcher(estimator)
+    looks = [matcher.look(frame.left, frame.right) for frame in frames]
+    for frame, look in zip(frames, looks, strict=True):
         disparity, disparity_right = estimator.disparities(frame.left, frame.right)
-        for one, other in (
-            (found.disparity, disparity),
-            (found.disparity_right, disparity_right),
-            (found.flow_backward, estimator.flow(frame.left, last.left)),
-            (found.flow_forward, estimator.flow(last.left, frame.left)),
-        ):
-            assert one is not None
-            assert one.flags.c_contiguous
-            np.testing.assert_allclose(one, other, atol=1e-4)
-
-
-def test_a_reset_and_another_size_forget_the_past(
-    estimator: RaftEstimator, images: list[NDArray[np.uint8]]
-) -> None:
-    stream = RaftStream(estimator)
-    frames = frames_of(images)
-    smaller = frames_of([image[:64, :80].copy() for image in images[:2]])
-    stream.advance(frames[0])
-    stream.reset()
-    assert stream.advance(frames[1]).flow_backward is None
-    assert stream.advance(smaller[0]).flow_backward is None
-    assert stream.advance(frames[2]).flow_backward is None
+        np.testing.assert_allclose(look.disparity, disparity, atol=1e-4)
+        np.testing.assert_allclose(look.disparity_right, disparity_right, atol=1e-4)
+    # Frames that are not neighbours as well.
+    for first, second in ((0, 1), (0, 2)):
+        flows = matcher.compare(looks[first], looks[second])
+        for found, (start, end) in zip(flows, ((first, second), (second, first)), strict=True):
+            expected = estimator.flow(frames[start].left, frames[end].left)
+            assert found.flags.c_contiguous
+            np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_batches_of_pairs_and_single_pairs_agree(checkpoint: Checkpoint) -> None:
