@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from cups_core.errors import InputError
 from cups_core.settings import setting
@@ -228,7 +228,7 @@ def split_classes(
     painted = statistics.pixels_in_masks / np.maximum(statistics.pixels, 1)
     normalised = painted / painted.sum() if painted.sum() > 0 else np.zeros_like(painted)
     if settings.thing_test == "background":
-        is_thing = significance > norm.ppf(settings.thing_confidence)
+        is_thing = significance > NormalDist().inv_cdf(settings.thing_confidence)
     else:
         is_thing = normalised > settings.thing_share
     order = share if settings.thing_test == "background" else normalised

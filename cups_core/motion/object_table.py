@@ -27,6 +27,8 @@ HIGHEST_M = 3.0
 # Road users move along the road: more upward speed than this plus a slope's share is noise.
 UPWARD_SPEED_MPS = 0.5
 LARGEST_SLOPE = 0.2
+# With fewer measured points there is no place to speak of.
+FEWEST_POINTS = 8
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,8 @@ def list_objects(
             columns[bounds[number - 1] : bounds[number]],
         )
         area = len(points[0])
-        if area == 0:
-            continue  # struck out before, its number stays
+        if area < FEWEST_POINTS:
+            continue
         evidence = weighed.evidence[points]
         weight = float(evidence.mean() * np.sqrt(area))
         # Most regions end here; what follows is dear. NaN is no evidence.
@@ -118,7 +120,7 @@ def list_objects(
         ):
             continue
         measured = weighed.known[points]
-        if measured.sum() < 8 or measured.mean() < 0.2:
+        if measured.sum() < FEWEST_POINTS or measured.mean() < 0.2:
             continue
         disparity = weighed.disparity[points][measured].astype(np.float64)
         y, x = (axis[measured] * float(scene.stride) for axis in points)

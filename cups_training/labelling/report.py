@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from itertools import groupby
+from statistics import NormalDist
 from string import Template
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from cups_core.thing_stuff import ClassEvidence, ClassStatistics, ThingStuff, ThingStuffSettings
 from cups_training.html_parts import page_style, table_rows, tiles
@@ -169,7 +169,7 @@ def _split_note(settings: ThingStuffSettings) -> str:
     return (
         "A class is a thing where motion masks surely hold more of it than "
         f"{settings.thing_lift:g} times what they hold of all pixels: where the significance, in "
-        f"standard deviations, is above {norm.ppf(settings.thing_confidence):.2f}."
+        f"standard deviations, is above {NormalDist().inv_cdf(settings.thing_confidence):.2f}."
     )
 
 

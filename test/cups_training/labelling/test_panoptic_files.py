@@ -151,7 +151,7 @@ def test_the_report_needs_nothing_beside_it(labelled: Path) -> None:
     parser.feed(page)
     assert parser.found
     assert all(source.startswith("data:") for source in parser.found)
-    for words in ("bend", "waiting", "The gate is passed", "nothing moves"):
+    for words in ("bend", "waiting", "The gate is passed", "minimum_speed_mps"):
         assert words in page
     assert "$" not in page
 
