@@ -93,8 +93,9 @@ class _Recent:
 class ClipViews:
     """Measures the frames of an unbroken clip in order of time and asks the segmenter about each.
 
-    Each frame is judged against the frame before it, the frame after it and those further `strides`
-    away: what moves slowly or far away drowns in the noise of one interval but not in that of four.
+    Each frame is judged against the frame before it, the frame after it (unless the past shall do)
+    and those further `strides` away: what moves slowly or far away drowns in the noise of one
+    interval but not in that of four.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class ClipViews:
         matcher: StereoMatcher[Any],
         reduction: int,
         strides: tuple[int, ...],
+        both_directions: bool,
     ) -> None:
         """Takes the segmenter and the matcher.
 
@@ -111,11 +113,13 @@ class ClipViews:
             matcher: measures at the size of the images divided by `reduction`.
             reduction: the images are measured at their size divided by this.
             strides: distances in frames of those that are compared, ascending from 1.
+            both_directions: whether a frame that has a past is judged against its future as well.
         """
         self._segmenter = segmenter
         self._matcher = matcher
         self._reduction = reduction
         self._strides = strides
+        self._both_directions = both_directions
         self._recent: deque[_Recent] = deque(maxlen=max(strides))
         self.frames: list[SeenFrame] = []
 
@@ -181,9 +185,10 @@ class ClipViews:
             return found.note
         ego = found.ego_motion.transform.inverse()
         now.seen.views.append(View(-stride, _on_grid(found.segments, step)))
-        future = StereoMotion(forth, back, *then.disparities, *now.disparities)
-        found = self._segmenter.segment(future, now.rig, interval_s, ego)
-        then.seen.views.append(View(stride, _on_grid(found.segments, step)))
+        if self._both_directions or not then.seen.views:
+            future = StereoMotion(forth, back, *then.disparities, *now.disparities)
+            found = self._segmenter.segment(future, now.rig, interval_s, ego)
+            then.seen.views.append(View(stride, _on_grid(found.segments, step)))
         if stride == 1:
             now.seen.ego_motion = ego
             now.seen.interval_s = interval_s

@@ -77,7 +77,13 @@ GROUPS: dict[str, type[Any]] = {
 }
 
 RECIPES: dict[str, dict[str, str]] = {
-    "fast": {"full_size": "false", "longest_stride": "1", "half_size": "true"},
+    "fast": {
+        "full_size": "false",
+        "longest_stride": "1",
+        "both_directions": "false",
+        "half_size": "true",
+        "margin_frames": "2",
+    },
     "full": {"motion": "sf2se3", "crf": "true"},
 }
 """What each recipe sets differently from the defaults."""
