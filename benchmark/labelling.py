@@ -110,7 +110,7 @@ def measure(dataset: Path, options: argparse.Namespace) -> Row:
     thirds = [max((m for t, m in memory if i <= 3 * t / took < i + 1), default=0) for i in range(3)]
     return {
         "frames/s, all": options.frames / took,
-        "frames/s, between clips": rate_between(clips, options.frames),
+        "frames/s, clips": rate_between(clips, options.frames, options.workers),
         "processor s per frame": (processor_s() - before) / options.frames,
         "peak MiB": max(size for _, size in memory),
         "peak of the thirds": " ".join(f"{size:.0f}" for size in thirds),
@@ -125,12 +125,12 @@ def processor_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def rate_between(finished_s: list[float], frames: int) -> float:
-    """Frames per second once everything is loaded: from the first finished clip to the last."""
-    if len(finished_s) < 2:
+def rate_between(finished_s: list[float], frames: int, workers: int) -> float:
+    """Frames per second once everything is loaded: each worker's first clip is left out."""
+    if len(finished_s) <= workers:
         return float("nan")
-    share = (len(finished_s) - 1) / len(finished_s)
-    return frames * share / (finished_s[-1] - finished_s[0])
+    share = (len(finished_s) - workers) / len(finished_s)
+    return frames * share / (finished_s[-1] - finished_s[workers - 1])
 
 
 def watch(process: subprocess.Popen[bytes]) -> Iterator[tuple[float, float]]:

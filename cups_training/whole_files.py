@@ -53,11 +53,18 @@ def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     write_whole(path, "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows).encode())
 
 
-def write_png(path: Path, picture: NDArray[Any]) -> None:
-    """Write a PNG without loss: uint8 (H, W) or RGB (H, W, 3), or uint16 (H, W)."""
-    stored = picture[..., ::-1] if picture.ndim == 3 else picture
-    # Level 1 with this filter is a third of the default's time for a few percent of size.
+def write_png(path: Path, picture: NDArray[Any], *, is_map: bool = False) -> None:
+    """Write a PNG without loss: uint8 (H, W) or RGB (H, W, 3), or uint16 (H, W).
+
+    A photograph is smaller with PNG's filters; a map of ids, whose areas hold one value each, is
+    written in a quarter of the time without them.
+    """
+    stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
+    # Level 1 with this strategy is a third of the default's time for a few percent of size.
     options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, 1]
+    if is_map and hasattr(cv2, "IMWRITE_PNG_FILTER"):  # OpenCV lets choose since 4.11
+        options = [cv2.IMWRITE_PNG_COMPRESSION, 2]
+        options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
     done, data = cv2.imencode(".png", np.ascontiguousarray(stored), options)
     if not done:
         raise FileError(f"{path}: {picture.dtype} {picture.shape} cannot be stored as PNG")
@@ -113,4 +120,7 @@ def read_picture(path: Path) -> NDArray[Any]:
     picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if picture is None:
         raise FileError(f"{path}: expected an image, found {data.size} bytes that are none")
-    return np.ascontiguousarray(picture[..., 2::-1]) if picture.ndim == 3 else picture
+    if picture.ndim == 2:
+        return picture
+    order = cv2.COLOR_BGRA2RGB if picture.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    return np.asarray(cv2.cvtColor(picture, order))

@@ -65,12 +65,10 @@ class SemanticClassifier:
         Raises:
             InputError: sizes differ, codes and centroids do not fit, or the codes are no numbers.
         """
-        view = view_scene(frame, disparity)
         if not self._settings.half_size:
-            return self._labels(view)
-        height, width = view.shape
-        # An odd last row or column continues the one before.
-        small = self._labels(view.padded(2).halved())
+            return self._labels(view_scene(frame, disparity))
+        height, width = frame.rig.shape
+        small = self._labels(view_scene(frame, disparity, step=2))
         return np.ascontiguousarray(small.repeat(2, axis=0).repeat(2, axis=1)[:height, :width])
 
     def _labels(self, view: SceneView) -> NDArray[np.uint8]:

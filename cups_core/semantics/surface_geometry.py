@@ -5,6 +5,7 @@ Whoever labels or fits makes one scene view per frame here; views cut from it ke
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +27,7 @@ _ROAD_STEP_PX = 2
 Map = NDArray[np.float32]
 
 
-def view_scene(frame: StereoFrame, disparity: Map) -> SceneView:
+def view_scene(frame: StereoFrame, disparity: Map, step: int = 1) -> SceneView:
     """The left image with depth, height above the road, direction of surfaces and of rays.
 
     Where no road is found, heights are unknown and directions are measured from the camera's own
@@ -35,6 +36,10 @@ def view_scene(frame: StereoFrame, disparity: Map) -> SceneView:
     Args:
         frame: rectified stereo frame.
         disparity: float32 (H, W) of the left view, pixels, 0 = unknown.
+        step: of each `step` x `step` pixels one is measured, the first; the image is their mean.
+
+    Returns:
+        ceil(H / step) x ceil(W / step) pixels.
 
     Raises:
         InputError: the disparity has another size or type than the frame.
@@ -45,15 +50,29 @@ def view_scene(frame: StereoFrame, disparity: Map) -> SceneView:
             f"disparity: expected float32 {rig.shape} as the frame at {frame.stamp_ns} ns has, "
             f"found {disparity.dtype} {disparity.shape}"
         )
-    step = _ROAD_STEP_PX
-    columns, rows = (np.arange(0, side, step, dtype=np.float32) for side in (rig.width, rig.height))
-    road = fit_ground_plane(disparity[::step, ::step], columns, rows, rig)
+    road_step = _ROAD_STEP_PX
+    columns, rows = (
+        np.arange(0, side, road_step, dtype=np.float32) for side in (rig.width, rig.height)
+    )
+    road = fit_ground_plane(disparity[::road_step, ::road_step], columns, rows, rig)
     intrinsics = np.array([rig.fx, rig.fy, rig.cx, rig.cy])
     plane = _level_plane(intrinsics) if road is None else _coefficients(road)
     camera_height = np.nan if road is None else road.camera_height_m
-    surface = np.empty((*rig.shape, len(SURFACE_CHANNELS)), np.float32)
-    _measure(disparity, plane, camera_height, intrinsics, surface)
-    return SceneView(frame.left, rig.depth(disparity), surface)
+    height, width = (-(-side // step) for side in rig.shape)
+    surface = np.empty((height, width, len(SURFACE_CHANNELS)), np.float32)
+    _measure(disparity, plane, camera_height, intrinsics, step, surface)
+    depth = rig.depth(np.ascontiguousarray(disparity[::step, ::step]))
+    return SceneView(_reduced(frame.left, step), depth, surface)
+
+
+def _reduced(image: NDArray[np.uint8], step: int) -> NDArray[np.generic]:
+    """Means of `step` x `step` pixels; an image that does not divide goes on with its border."""
+    if step == 1:
+        return image
+    bottom, right = (-side % step for side in image.shape[:2])
+    whole = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE).astype(np.float32)
+    size = (whole.shape[1] // step, whole.shape[0] // step)
+    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA))
 
 
 def _coefficients(road: GroundPlane) -> NDArray[np.float64]:
@@ -127,28 +146,29 @@ def _measure(
     road: NDArray[np.float64],
     camera_height: float,
     intrinsics: NDArray[np.float64],
+    step: int,
     surface: Map,
 ) -> None:
-    height, width = disparity.shape
+    height, width = surface.shape[:2]
     fx, fy, cx, cy = intrinsics
     up_x, up_y, up_z = _normal(road, intrinsics)
     plane = np.empty(3)
     for top in range(0, height, _CELL_PX):
         for left in range(0, width, _CELL_PX):
-            row, column = min(top + _CELL_PX // 2, height - 1), min(left + _CELL_PX // 2, width - 1)
+            row = min(top + _CELL_PX // 2, height - 1) * step
+            column = min(left + _CELL_PX // 2, width - 1) * step
             up, facing = np.nan, np.nan
             if _fit_plane(disparity, row, column, plane):
                 x, y, z = _normal(plane, intrinsics)
                 up, facing = x * up_x + y * up_y + z * up_z, -z
-            for y_px in range(top, min(top + _CELL_PX, height)):
-                for x_px in range(left, min(left + _CELL_PX, width)):
+            for i in range(top, min(top + _CELL_PX, height)):
+                for j in range(left, min(left + _CELL_PX, width)):
+                    y_px, x_px = i * step, j * step
                     d = disparity[y_px, x_px]
                     on_road = road[0] * x_px + road[1] * y_px + road[2]
                     x, y = (x_px - cx) / fx, (y_px - cy) / fy
                     above = (up_x * x + up_y * y + up_z) / np.sqrt(x * x + y * y + 1.0)
-                    surface[y_px, x_px, 0] = (
-                        camera_height * (1.0 - on_road / d) if d > 0 else np.nan
-                    )
-                    surface[y_px, x_px, 1] = up
-                    surface[y_px, x_px, 2] = facing
-                    surface[y_px, x_px, 3] = above
+                    surface[i, j, 0] = camera_height * (1.0 - on_road / d) if d > 0 else np.nan
+                    surface[i, j, 1] = up
+                    surface[i, j, 2] = facing
+                    surface[i, j, 3] = above

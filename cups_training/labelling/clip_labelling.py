@@ -127,15 +127,17 @@ class ClipLabeller:
         for number, found in enumerate(item.record.objects, start=1):
             place[found.track_id] = number
             objects.append(replace(found, id=number, class_id=class_of[found.track_id]))
-        write_png(self._folder.semantic(clip.drive, stamp_ns), semantic)
-        write_png(self._folder.instance(clip.drive, stamp_ns), place[item.tracks])
+        write_png(self._folder.semantic(clip.drive, stamp_ns), semantic, is_map=True)
+        write_png(self._folder.instance(clip.drive, stamp_ns), place[item.tracks], is_map=True)
         return replace(item.record, objects=tuple(objects))
 
     def _write_seam(self, drive: Drive, clip: Clip, motions: Mapping[int, FrameMotion]) -> None:
         """Keep the tracks in the last frame of the clip before, so that tracks can be joined."""
         before = motions.get(drive.stamps_ns[clip.first - 1])
         if before is not None and not _motion_fault(before):
-            write_png(self._folder.seam(clip.drive, clip.first), before.segments.instances)
+            write_png(
+                self._folder.seam(clip.drive, clip.first), before.segments.instances, is_map=True
+            )
 
 
 def _motion_fault(motion: FrameMotion) -> str:

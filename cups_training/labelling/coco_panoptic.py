@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,15 +58,16 @@ def encode(label: PanopticMap) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]
         things, `track_id` and `score`.
     """
     largest = int(label.segments.max(initial=0))
-    colors = np.zeros((largest + 1, 3), np.uint8)
+    numbers = np.zeros(largest + 1, "<u4")  # R, G and B are the bytes, lowest first
     taken: set[int] = set()
     entries = []
     for segment in label.table:
         number = _free_number(_wished_color(segment), taken)
         taken.add(number)
-        colors[segment.id] = (number % 256, number // 256 % 256, number // 65536)
+        numbers[segment.id] = number
         entries.append(_entry(number, segment))
-    return colors[label.segments], entries
+    pixels = numbers[label.segments].view(np.uint8).reshape(*label.segments.shape, 4)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)), entries
 
 
 def image_entry(number: int, drive: str, stamp_ns: int, width: int, height: int) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def write_panoptic(task: PanopticTask) -> PanopticClip:
         if record.status != FAILED:
             label = read_label(task, record)
             picture, segments[record.stamp_ns] = encode(label.panoptic(names))
-            write_png(task.folder.panoptic(task.clip.drive, record.stamp_ns), picture)
+            write_png(task.folder.panoptic(task.clip.drive, record.stamp_ns), picture, is_map=True)
             ignored = label.quality.ignored
         qualities.append(frame_quality(task.clip.drive, record, task.split.things, ignored))
     return PanopticClip(task.clip, segments, tuple(qualities))

@@ -52,4 +52,4 @@ def _write_truth(folder: Path, truth: FrameTruth) -> None:
         ("moving", truth.moving_instance),
         ("disparity", disparity),
     ):
-        write_png(folder / f"{truth.stamp_ns}_{kind}.png", picture)
+        write_png(folder / f"{truth.stamp_ns}_{kind}.png", picture, is_map=True)

@@ -17,12 +17,12 @@ PICTURES = st.sampled_from([(np.uint8, ()), (np.uint8, (3,)), (np.uint16, ())]).
 
 
 @settings(max_examples=30)
-@given(PICTURES)
+@given(PICTURES, st.booleans())
 def test_pictures_come_back_exactly(
-    tmp_path_factory: pytest.TempPathFactory, picture: np.ndarray
+    tmp_path_factory: pytest.TempPathFactory, picture: np.ndarray, is_map: bool
 ) -> None:
     path = tmp_path_factory.mktemp("pictures") / "one.png"
-    whole_files.write_png(path, picture)
+    whole_files.write_png(path, picture, is_map=is_map)
     np.testing.assert_array_equal(whole_files.read_picture(path), picture)
 
 
