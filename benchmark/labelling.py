@@ -33,6 +33,8 @@ from cups_training.whole_files import write_json_lines
 SYNTHETIC = {"width": 1280, "height": 640, "frames": 40}
 SEED = 7
 INTERVAL_NS = 100_000_000
+# Asking the system for shared memory takes tens of milliseconds of a core.
+SAMPLING_S = 3.0
 MEBIBYTE = 2**20
 SCRIPT = """
 import sys
@@ -144,7 +146,7 @@ def watch(process: subprocess.Popen[bytes]) -> Iterator[tuple[float, float]]:
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         yield time.monotonic(), total / MEBIBYTE
-        time.sleep(0.25)
+        time.sleep(SAMPLING_S)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class SemiGlobalMatching:
         seen_right = self._left_view(cv2.flip(small_right, 1), cv2.flip(small_left, 1))
         shape = images[0].shape
         views = seen_left, cv2.flip(seen_right, 1)
-        first, second = (enlarge_disparity(view, *shape, 1.0 / STEPS_PER_PIXEL) for view in views)
+        first, second = (_in_pixels(view, *shape) for view in views)
         return first, second
 
     def _prepared(self, image: GrayImage) -> GrayImage:
@@ -116,6 +116,12 @@ class SemiGlobalMatching:
             cv2.copyMakeBorder(view, 0, 0, count, 0, cv2.BORDER_REPLICATE) for view in (left, right)
         ]
         return np.ascontiguousarray(matcher.compute(*padded)[:, count:], np.int16)
+
+
+def _in_pixels(view: NDArray[np.int16], height: int, width: int) -> NDArray[np.float32]:
+    if view.shape == (height, width):
+        return np.asarray(np.maximum(view, 0) / np.float32(STEPS_PER_PIXEL), np.float32)
+    return np.asarray(enlarge_disparity(view, height, width, 1.0 / STEPS_PER_PIXEL), np.float32)
 
 
 @kernel

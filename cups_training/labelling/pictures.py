@@ -68,10 +68,11 @@ def exposure_fault(image: NDArray[np.uint8]) -> str:
         image: uint8 (H, W, 3), RGB.
     """
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    if (gray <= DARK).mean() > USELESS_SHARE:
+    shares = np.cumsum(cv2.calcHist([gray], [0], None, [256], [0, 256])) / gray.size
+    if shares[DARK] > USELESS_SHARE:
         return "black"
-    if (gray >= BRIGHT).mean() > USELESS_SHARE:
+    if 1 - shares[BRIGHT - 1] > USELESS_SHARE:
         return "saturated"
-    if gray.std() < LEAST_CONTRAST:
+    if cv2.meanStdDev(gray)[1].item() < LEAST_CONTRAST:
         return "uniform"
     return ""

@@ -82,7 +82,7 @@ RECIPES: dict[str, dict[str, str]] = {
         "longest_stride": "1",
         "both_directions": "false",
         "half_size": "true",
-        "margin_frames": "2",
+        "margin_frames": "1",
     },
     "full": {"motion": "sf2se3", "crf": "true"},
 }
