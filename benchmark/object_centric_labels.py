@@ -120,7 +120,7 @@ def label_object_centric(
     folder.claim({**recipe, "masks": "object-centric"})
     drives = {drive.name: drive for drive in dataset.drives}
     lengths = {name: len(drive) for name, drive in drives.items()}
-    clips = cut_into_clips(lengths, recipe["settings"]["clip_frames"])
+    clips = cut_into_clips(lengths, recipe["settings"]["labels"]["clip_frames"])
     for clip in clips:
         if not folder.clip(clip.drive, clip.first).exists():
             semantics = StoredSemantics(like, clip.drive, len(model.centroids))

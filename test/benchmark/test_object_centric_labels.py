@@ -44,7 +44,7 @@ def dataset(tmp_path: Path) -> Dataset:
             is_box = (left[..., 0] > 150).astype(np.uint8)
             write_png(like.semantic("a", stamp), is_box)
     writer.finish(list(STAMPS))
-    write_json(like.recipe, {"settings": {"clip_frames": 2}})
+    write_json(like.recipe, {"settings": {"labels": {"clip_frames": 2}}})
     write_json(like.thing_stuff, {"settings": dataclasses.asdict(ThingStuffSettings())})
     return Dataset(tmp_path)
 
