@@ -37,6 +37,7 @@ from cups_ros.parameters import declare, read
 
 QUEUE_DEPTH = 5
 REMEMBERED_MESSAGES = 10_000
+SETTLING_S = 1.0
 POLL_S = 0.1
 ACKNOWLEDGE_TIMEOUT = Duration(seconds=3)
 
@@ -163,6 +164,11 @@ class DrivePlayer(Node):
                         "playing all the same"
                     )
                 break
+            rclpy.spin_once(self, timeout_sec=POLL_S)
+        # Discovery goes each way by itself: who is known here may not know the player yet, and
+        # would miss the beginning.
+        settled = time.monotonic() + min(SETTLING_S, self.settings.wait_s)
+        while time.monotonic() < settled and not interrupted.is_set():
             rclpy.spin_once(self, timeout_sec=POLL_S)
         return not interrupted.is_set()
 

@@ -40,7 +40,9 @@ def test_it_makes_a_bag_and_a_contact_sheet(
         == 0
     )
     assert (bag / "metadata.yaml").exists()
-    assert cv2.imread(str(sheet)).shape == (2 * 240, 4 * 480, 3)
+    height, width, _ = cv2.imread(str(sheet)).shape
+    assert width > 4 * 480
+    assert height > 2 * 240
     assert capsys.readouterr().out.split() == [str(bag), str(sheet)]
 
 
@@ -71,7 +73,7 @@ def test_a_suite_gives_one_bag_per_drive(tmp_path: Path) -> None:
         (["--set", "ego_moton=cruise"], "did you mean 'ego_motion'"),
         (["--set", "ego_motion=fly"], "expected one of mixed, cruise"),
         (["--size", "many"], "width: expected int, found 'many'"),
-        (["--set", "turns=perhaps"], "turns: expected bool"),
+        (["--set", "turns=perhaps"], "turns: expected true or false"),
     ],
 )
 def test_what_it_refuses_it_explains(
