@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -97,6 +98,14 @@ def test_a_mover_has_one_id_in_all_frames_also_the_first() -> None:
     for number, result in enumerate(label(timetable)):
         assert result.stamp_ns == START_NS + number * INTERVAL_NS
         assert result.note == ""
+        assert ids(result) == [1]
+        assert iou(result.segments.instances == 1, timetable.mask(number)) > 0.8
+
+
+def test_the_past_alone_shows_a_mover_in_all_frames_also_the_first() -> None:
+    timetable = Timetable((True,) * 8)
+    results = label(timetable, settings=dataclasses.replace(SETTINGS, both_directions=False))
+    for number, result in enumerate(results):
         assert ids(result) == [1]
         assert iou(result.segments.instances == 1, timetable.mask(number)) > 0.8
 

@@ -89,6 +89,27 @@ def test_without_any_disparity_the_rays_are_measured_from_the_camera() -> None:
     assert elevation[100, 160] == pytest.approx(0, abs=1e-3)
 
 
+@pytest.mark.parametrize("cut", [0, 1])
+def test_every_second_pixel_tells_what_all_pixels_tell(cut: int) -> None:
+    frame, disparity, _ = street()
+    height, width = disparity.shape[0] - cut, disparity.shape[1] - cut
+    rig = frame.rig.cropped(0, 0, width, height)
+    left, right = (
+        np.ascontiguousarray(image[:height, :width]) for image in (frame.left, frame.right)
+    )
+    smaller = StereoFrame(left, right, frame.stamp_ns, rig)
+    known = np.ascontiguousarray(disparity[:height, :width])
+    whole, half = view_scene(smaller, known), view_scene(smaller, known, step=2)
+    assert half.shape == (-(-height // 2), -(-width // 2))
+    np.testing.assert_array_equal(half.depth_m, whole.depth_m[::2, ::2])
+    for name in ("height_m", "elevation"):
+        place = SURFACE_CHANNELS.index(name)
+        np.testing.assert_array_equal(half.surface[..., place], whole.surface[::2, ::2, place])
+    inside = np.s_[: height // 2, : width // 2]
+    means = left[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, 3)
+    np.testing.assert_allclose(half.image[inside], means.mean((1, 3)), atol=1e-3)
+
+
 def test_a_disparity_of_another_size_is_refused() -> None:
     frame, disparity, _ = street()
     with pytest.raises(InputError, match=r"expected float32 \(240, 320\)"):
