@@ -37,7 +37,7 @@ from cups_ros.parameters import declare, read
 
 QUEUE_DEPTH = 5
 REMEMBERED_MESSAGES = 10_000
-SETTLING_S = 1.0
+SETTLING_S = 2.0
 POLL_S = 0.1
 ACKNOWLEDGE_TIMEOUT = Duration(seconds=3)
 

@@ -17,12 +17,14 @@ from cups_training.synthetic.drive import SyntheticDrive
 from cups_training.synthetic.settings import DriveSettings
 
 FRAMES = 15
+# Slow enough that a busy machine, late to discover and late to answer, still labels several frames.
+RATE_HZ = 3.0
 
 
 @pytest.fixture(scope="module")
 def drive() -> SyntheticDrive:
     pytest.importorskip("embreex")
-    return SyntheticDrive(DriveSettings(width=320, height=160, frames=FRAMES), 6)
+    return SyntheticDrive(DriveSettings(width=320, height=160, frames=FRAMES, rate_hz=RATE_HZ), 6)
 
 
 @pytest.fixture(scope="module")
