@@ -1,0 +1,102 @@
+"""The privacy arguments of `cups export`, and the anonymizer that they ask for.
+
+Exporting without a detector needs a word from the user: nothing is left readable by accident.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cups_core.errors import InputError
+from cups_training.dataset.dataset import Dataset
+from cups_training.privacy.anonymizer import Anonymizer
+from cups_training.privacy.blurring import BlurSettings
+from cups_training.privacy.label_zones import LabelZones, ZoneSettings
+from cups_training.privacy.onnx_detector import OnnxDetector
+from cups_training.privacy.regions import RegionDetector
+from cups_training.setting_words import setting_names, settings_from_words, split_words
+
+GROUPS = {"blur": BlurSettings, "zones": ZoneSettings}
+
+
+def add_privacy_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add a group of arguments to a parser."""
+    group = parser.add_argument_group(
+        "privacy", "faces and number plates are made unreadable; choose at least one"
+    )
+    group.add_argument(
+        "--privacy-detector",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="MODEL.onnx",
+        help="a detector with MODEL.yaml beside it; may be given several times",
+    )
+    group.add_argument(
+        "--privacy-zones",
+        metavar="RECIPE",
+        help="zones of heads and plates in the labels of this recipe; weaker than a detector",
+    )
+    group.add_argument(
+        "--persons",
+        metavar="K,K",
+        help="pseudo-classes that hold people (zones); without --persons and --vehicles: all",
+    )
+    group.add_argument("--vehicles", metavar="K,K", help="pseudo-classes that hold vehicles")
+    group.add_argument(
+        "--no-privacy",
+        action="store_true",
+        help="leave faces and plates readable; the manifest says so",
+    )
+    group.add_argument(
+        "--privacy-set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"change a setting: {setting_names(GROUPS)}",
+    )
+
+
+def anonymizer_from(chosen: argparse.Namespace, dataset: Dataset) -> Anonymizer | None:
+    """What the arguments ask for; None = explicitly nothing.
+
+    Raises:
+        InputError: nothing was chosen, or what was chosen contradicts itself.
+        CupsError: a model, its description or the labels cannot be used.
+    """
+    wants_privacy = bool(chosen.privacy_detector or chosen.privacy_zones)
+    if chosen.no_privacy and wants_privacy:
+        raise InputError("--no-privacy contradicts --privacy-detector and --privacy-zones")
+    if not chosen.privacy_zones and (chosen.persons or chosen.vehicles):
+        raise InputError("--persons and --vehicles belong to --privacy-zones RECIPE: give it too")
+    if chosen.no_privacy:
+        return None
+    if not wants_privacy:
+        raise InputError(
+            "faces and number plates would be readable: give --privacy-detector MODEL.onnx, or "
+            "--privacy-zones RECIPE, or say --no-privacy (docs/privacy.md)"
+        )
+    settings = settings_from_words(split_words(chosen.privacy_set), GROUPS)
+    detectors: list[RegionDetector] = [OnnxDetector(path) for path in chosen.privacy_detector]
+    if chosen.privacy_zones:
+        detectors.append(
+            LabelZones(
+                dataset.labels(chosen.privacy_zones),
+                _classes(chosen.persons, "--persons"),
+                _classes(chosen.vehicles, "--vehicles"),
+                settings["zones"],
+            )
+        )
+    return Anonymizer(detectors, settings["blur"])
+
+
+def _classes(words: str | None, argument: str) -> tuple[int, ...]:
+    if not words:
+        return ()
+    try:
+        return tuple(sorted({int(word) for word in words.split(",")}))
+    except ValueError:
+        raise InputError(
+            f"{argument}: expected class numbers such as 7,12, found {words!r}"
+        ) from None
