@@ -23,6 +23,10 @@ VERBS = {
         "cups_training.labelling.command",
         "make panoptic pseudo-labels of a dataset's drives",
     ),
+    "export": (
+        "cups_training.exporting.command",
+        "write a dataset and its labels in another tool's format",
+    ),
 }
 """Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""
 

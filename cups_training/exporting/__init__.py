@@ -1,0 +1,1 @@
+"""A dataset in everybody's formats: pictures, calibration and labels as other tools expect them."""
