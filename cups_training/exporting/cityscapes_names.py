@@ -25,7 +25,7 @@ class SequenceSettings:
 
     whole_sequences: bool = setting(
         False,
-        "leave out up to 29 frames at the end of each clip, so that each sequence has a multiple of "
+        "leave out up to 29 frames at the end of each clip, so that sequences have multiples of "
         "30 frames: the published stage 1 demands it, its stages 2 and 3 do not",
     )
 

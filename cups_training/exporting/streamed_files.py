@@ -61,7 +61,8 @@ def write_members(path: Path, members: Mapping[str, Any]) -> None:
         FileError: the place cannot be written.
     """
     with written_whole(path) as stream:
-        before = "{"
+        stream.write("{")
+        before = ""
         for key, value in members.items():
             stream.write(f"{before}{json.dumps(key)}:")
             if isinstance(value, Iterator):
