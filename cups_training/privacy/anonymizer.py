@@ -44,9 +44,7 @@ class Anonymizer:
         InputError: there is no detector.
     """
 
-    def __init__(
-        self, detectors: Sequence[RegionDetector], settings: BlurSettings = BlurSettings()
-    ) -> None:
+    def __init__(self, detectors: Sequence[RegionDetector], settings: BlurSettings) -> None:
         if not detectors:
             raise InputError("anonymizer: expected at least one detector, found none")
         self.detectors = tuple(detectors)

@@ -1,10 +1,11 @@
-"""Makes regions of a picture unreadable: what is left of them is a few blocks of color, or none.
+"""Makes regions of a picture unreadable: what is left of them is a few blurred colors, or nothing.
 
 The anonymizer calls it for every picture.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,28 +18,48 @@ from cups_core.settings import setting
 from cups_training.privacy.regions import FACE, Region
 
 Picture = NDArray[np.uint8]
+Window = tuple[slice, slice]
+
+# What a region is filled with when nothing is left around it.
+GRAY = 128.0
+PIXELS_PER_BLOCK = 8
 
 
 @dataclass(frozen=True)
 class BlurSettings:
-    """How regions are made unreadable."""
+    """How regions are made unreadable; benchmark/privacy.py measures what others leave."""
 
     method: str = setting(
         "blur",
-        "blur: the means of a few blocks, smoothed; fill: one color taken from around the region, "
-        "nothing of its inside is left",
+        "blur: the means of a few blocks, changed at random and smoothed; fill: the mean color "
+        "around the region, nothing of its inside is left",
         choices=("blur", "fill"),
     )
     blocks: int = setting(
-        4, "blocks along the longer side of a region (blur)", minimum=1, maximum=16
+        3, "blocks along the longer side of a region (blur)", minimum=1, maximum=16
+    )
+    noise: float = setting(
+        40.0,
+        "largest random change of a block's color, of 255 (blur)",
+        minimum=0.0,
+        maximum=255.0,
     )
     margin: float = setting(
-        0.2, "share of a region's size added on each side", minimum=0.0, maximum=2.0
+        0.2,
+        "share of a region's size that is made unreadable on each side of it",
+        minimum=0.0,
+        maximum=2.0,
+    )
+    feather: float = setting(
+        0.1,
+        "width of the soft edge around that, share of a region's smaller side",
+        minimum=0.0,
+        maximum=1.0,
     )
 
 
 def blurred(picture: Picture, regions: Sequence[Region], settings: BlurSettings) -> Picture:
-    """The picture with every region unreadable, edges feathered outside of the region.
+    """The picture with every region unreadable.
 
     Args:
         picture: uint8 (H, W, 3), RGB; stays as it is.
@@ -50,50 +71,91 @@ def blurred(picture: Picture, regions: Sequence[Region], settings: BlurSettings)
     """
     result = picture.copy()
     for region in regions:
-        window = _window(region.widened(settings.margin), picture.shape)
-        if window is None:
+        found = _soft_window(region, picture.shape, settings)
+        if found is None:
             continue
-        # Always from the original: a region's neighbour must not decide what is left of it.
+        window, weights = found
+        # Always from the original: a neighbour that was blurred before must not count.
         part = picture[window]
-        replaced = _replaced(part, settings)
-        weight = _weight(region, window, settings)[..., None]
-        mixed = weight * replaced + (1 - weight) * result[window]
+        is_fill = settings.method == "fill"
+        replaced = _color_around(part, weights) if is_fill else _few_blocks(part, settings)
+        mixed = weights[..., None] * replaced + (1 - weights[..., None]) * result[window]
         result[window] = np.rint(mixed).astype(np.uint8)
     return result
 
 
-def _window(region: Region, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
-    """Rows and columns that a region touches; None where it lies outside of the picture."""
-    top, left = max(0, math.floor(region.y)), max(0, math.floor(region.x))
-    bottom = min(shape[0], math.ceil(region.y + region.height))
-    right = min(shape[1], math.ceil(region.x + region.width))
+def unreadable(
+    shape: tuple[int, ...], regions: Sequence[Region], settings: BlurSettings
+) -> NDArray[np.bool_]:
+    """Where nothing of the original picture is left.
+
+    Args:
+        shape: of the picture, (H, W, ...).
+        regions: pixels.
+        settings: how they are made unreadable.
+
+    Returns:
+        bool (H, W).
+    """
+    mask = np.zeros(shape[:2], np.bool_)
+    for region in regions:
+        found = _soft_window(region, shape, settings)
+        if found is not None:
+            mask[found[0]] |= found[1] >= 1
+    return mask
+
+
+def _soft_window(
+    region: Region, shape: tuple[int, ...], settings: BlurSettings
+) -> tuple[Window, NDArray[np.float32]] | None:
+    """The window of a region with its soft edge, and how much of each pixel is replaced.
+
+    1 in the widened region, an ellipse for a face; falls to 0 over the soft edge. None where the
+    region lies outside of the picture.
+    """
+    core = region.widened(settings.margin)
+    edge = settings.feather * min(core.width, core.height)
+    top, left = max(0, math.floor(core.y - edge)), max(0, math.floor(core.x - edge))
+    bottom = min(shape[0], math.ceil(core.y + core.height + edge))
+    right = min(shape[1], math.ceil(core.x + core.width + edge))
     if top >= bottom or left >= right:
         return None
-    return slice(top, bottom), slice(left, right)
+    # A pixel belongs to the region with its nearest edge: a region of half a pixel hides one.
+    half_height, half_width = core.height / 2, core.width / 2
+    down = np.abs(np.arange(top, bottom) + 0.5 - core.y - half_height) - 0.5
+    aside = np.abs(np.arange(left, right) + 0.5 - core.x - half_width) - 0.5
+    if region.kind == FACE:
+        distance = np.hypot(aside[None] / half_width, down[:, None] / half_height) - 1
+        beyond = distance * min(half_width, half_height)
+    else:
+        beyond = np.maximum(aside[None] - half_width, down[:, None] - half_height)
+    weights = (beyond <= 0) if edge == 0 else np.clip(1 - beyond / edge, 0, 1)
+    return (slice(top, bottom), slice(left, right)), weights.astype(np.float32)
 
 
-def _replaced(part: Picture, settings: BlurSettings) -> NDArray[np.float32]:
+def _few_blocks(part: Picture, settings: BlurSettings) -> NDArray[np.float32]:
+    """Pixelation to a few blocks, noise on their colors, and a Gaussian over them.
+
+    Means alone tell plates and faces apart: whoever has a list of candidates makes the same blocks
+    of each and compares (Hill et al., PETS 2016; McPherson et al., 2016). The noise is drawn from a
+    hash of the original pixels, so equal pictures give equal bytes, and nobody who lacks those
+    pixels with their sensor noise can draw it again.
+    """
     height, width = part.shape[:2]
     block = max(height, width) / settings.blocks
     few = (max(1, round(width / block)), max(1, round(height / block)))
-    means = cv2.resize(part, few, interpolation=cv2.INTER_AREA)
-    pixelated = cv2.resize(means, (width, height), interpolation=cv2.INTER_NEAREST)
-    smooth = cv2.GaussianBlur(pixelated.astype(np.float32), (0, 0), max(block / 2, 0.5))
-    return np.asarray(smooth, np.float32)
+    means = cv2.resize(part.astype(np.float32), few, interpolation=cv2.INTER_AREA)
+    means = means.reshape(few[1], few[0], 3)
+    drawn = hashlib.shake_256(part.tobytes()).digest(means.size)
+    noise = np.frombuffer(drawn, np.uint8).reshape(means.shape) / np.float32(127.5) - 1
+    changed = np.clip(means + settings.noise * noise, 0, 255).astype(np.float32)
+    # The Gaussian at a few pixels per block: it looks the same, whatever the size of the region.
+    grid = changed.repeat(PIXELS_PER_BLOCK, axis=0).repeat(PIXELS_PER_BLOCK, axis=1)
+    smooth = cv2.GaussianBlur(grid, (0, 0), PIXELS_PER_BLOCK / 2)
+    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def _weight(
-    region: Region, window: tuple[slice, slice], settings: BlurSettings
-) -> NDArray[np.float32]:
-    """1 inside the region, falling to 0 where the margin ends; an ellipse for faces."""
-    rows = np.arange(window[0].start, window[0].stop) + 0.5
-    columns = np.arange(window[1].start, window[1].stop) + 0.5
-    down = np.abs(rows - region.y - region.height / 2) / (region.height / 2)
-    aside = np.abs(columns - region.x - region.width / 2) / (region.width / 2)
-    if region.kind == FACE:
-        distance = np.hypot(aside[None, :], down[:, None])
-    else:
-        distance = np.maximum(aside[None, :], down[:, None])
-    if settings.margin == 0:
-        return (distance <= 1).astype(np.float32)
-    return np.clip(1 - (distance - 1) / (2 * settings.margin), 0, 1).astype(np.float32)
+def _color_around(part: Picture, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    around = part[weights < 1]
+    color = around.mean(axis=0) if len(around) else np.full(3, GRAY)
+    return np.broadcast_to(color.astype(np.float32), part.shape)
