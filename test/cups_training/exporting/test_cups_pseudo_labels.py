@@ -1,4 +1,4 @@
-"""The published trainer's pseudo-labels: maps by Pillow, statistics by PyTorch, targets by its rules."""
+"""The trainer's pseudo-labels: maps by Pillow, statistics by PyTorch, split by its rules."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_other_formats_keep_the_very_bytes(own: Painted, export: Export, name: s
     output = export(name, root=own.root)
     drives = own.root / "drives"
     sources = {path.read_bytes() for path in drives.rglob("*.webp")}
-    found = [path for path in output.rglob("*.webp")]
+    found = list(output.rglob("*.webp"))
     assert found
     assert all(path.read_bytes() in sources for path in found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,9 @@ from PIL import Image
 from .conftest import RIG, Export, Painted
 
 
-def rows(output: Path, split: str) -> list[dict]:
-    return [
-        json.loads(line)
-        for line in (output / split / "metadata.jsonl").read_text().split("\n")
-        if line
-    ]
+def rows(output: Path, split: str) -> list[dict[str, Any]]:
+    lines = (output / split / "metadata.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def test_every_line_names_files_that_are_there(painted: Painted, export: Export) -> None:

@@ -68,7 +68,11 @@ def test_broken_json_is_told_with_its_file(tmp_path: Path, text: str) -> None:
 
 
 def test_a_file_that_was_not_finished_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), written_whole(tmp_path / "file.txt") as stream:
-        stream.write("half")
-        raise KeyError
+    def write_half() -> None:
+        with written_whole(tmp_path / "file.txt") as stream:
+            stream.write("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_half()
     assert not list(tmp_path.iterdir())
