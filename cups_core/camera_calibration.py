@@ -7,6 +7,7 @@ which number and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,15 +21,6 @@ Matrix = NDArray[np.float64]
 
 # Rectification writes the same numbers into both messages; text files round them.
 RELATIVE_TOLERANCE = 1e-3
-# How many coefficients OpenCV takes for each model, by the names of ROS and of Kalibr.
-COEFFICIENTS = {
-    "plumb_bob": (0, 4, 5),
-    "radtan": (0, 4, 5),
-    "rational_polynomial": (0, 8, 12, 14),
-    "equidistant": (0, 4),
-    "fisheye": (0, 4),
-}
-FISHEYE_MODELS = ("equidistant", "fisheye")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +38,7 @@ class CameraCalibration:
         frame_id: of the camera's optical frame.
 
     Raises:
-        CalibrationError: a matrix is not finite, or the model is unknown or has another number of
-            coefficients.
+        CalibrationError: a matrix is not finite or has another size.
     """
 
     K: Matrix
@@ -60,18 +51,17 @@ class CameraCalibration:
     frame_id: str = ""
 
     def __post_init__(self) -> None:
-        shapes: dict[str, tuple[int, ...]] = {"K": (3, 3), "D": (-1,), "R": (3, 3), "P": (3, 4)}
+        shapes = {"K": (3, 3), "D": (np.size(self.D),), "R": (3, 3), "P": (3, 4)}
         for name, shape in shapes.items():
-            matrix = np.array(getattr(self, name), np.float64).reshape(shape)
-            if not np.isfinite(matrix).all():
-                raise CalibrationError(f"{name}: expected finite numbers, found {matrix.tolist()}")
+            matrix = np.array(getattr(self, name), np.float64)
+            if matrix.size != np.prod(shape) or not np.isfinite(matrix).all():
+                raise CalibrationError(
+                    f"{name}: expected {' x '.join(map(str, shape))} finite numbers, found "
+                    f"{matrix.tolist()}"
+                )
+            matrix = matrix.reshape(shape)
             matrix.setflags(write=False)
             object.__setattr__(self, name, matrix)
-        if self.is_distorted and self.D.size not in COEFFICIENTS.get(self.distortion_model, ()):
-            raise CalibrationError(
-                f"distortion: expected one of {_models()}, found {self.distortion_model!r} with "
-                f"{self.D.size} coefficients: calibrate with one of these models"
-            )
 
     @classmethod
     def from_message(cls, info: Any, topic: str) -> CameraCalibration:
@@ -111,6 +101,18 @@ class CameraCalibration:
         except CalibrationError as error:
             raise CalibrationError(f"{topic}: {error}") from error
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], name: str) -> CameraCalibration:
+        """From what `row` gave.
+
+        Raises:
+            CalibrationError: an entry is missing or makes no sense.
+        """
+        try:
+            return cls(**row)
+        except (TypeError, ValueError) as error:
+            raise CalibrationError(f"{name}: expected a camera's calibration, {error}") from error
+
     @property
     def is_distorted(self) -> bool:
         """Whether straight lines are bent in the pictures as they come from the camera."""
@@ -128,13 +130,6 @@ class CameraCalibration:
             "distortion_model": self.distortion_model,
             "frame_id": self.frame_id,
         }
-
-
-def _models() -> str:
-    return ", ".join(
-        f"{name} ({' or '.join(str(count) for count in counts if count)})"
-        for name, counts in COEFFICIENTS.items()
-    )
 
 
 def stereo_rig(
@@ -170,7 +165,8 @@ def stereo_rig(
             f"{right_name}: the baseline is {baseline_m:.3f} m (P[3] = {shift:g}); stereo needs "
             f"P[3] = -fx * baseline, {'a negative number' if shift else 'not zero'}: "
             + (
-                "left and right are swapped; exchange the two cameras' topics"
+                "left and right are swapped; exchange the topics of the two cameras "
+                "(left_namespace and right_namespace at the launch)"
                 if baseline_m < 0
                 else "calibrate the cameras as a stereo pair"
             )

@@ -6,6 +6,7 @@ file can be well-formed and still belong to other cameras.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,6 +27,23 @@ WINDOW = 15
 LARGEST_RETURN_ERROR_PX = 0.3
 LARGEST_REFINEMENT_PX = 4.0
 FEWEST_MATCHES = 60
+# Good rigs of KITTI measure up to 0.35 px, 0.05 degrees, 0.3 % and 0.85 px
+# (`benchmark/rig_validation.py`).
+LARGEST_SHIFT_PX = 0.6
+LARGEST_ROLL_DEG = 0.12
+LARGEST_STRETCH_PERCENT = 0.8
+LARGEST_SCATTER_PX = 1.5
+
+
+class RigFault(enum.Enum):
+    """What is wrong with a rig, from what must be mended first."""
+
+    UNKNOWN = "too few points match"
+    SWAPPED = "left and right are swapped"
+    SCATTERED = "not rectified, or not taken at one time"
+    ROLLED = "one camera is rolled"
+    STRETCHED = "the cameras differ in scale"
+    SHIFTED = "one camera is shifted"
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,52 @@ class EpipolarMeasure:
     stretch_percent: float
     scatter_px: float
     share_of_negative_disparity: float
+
+    @property
+    def fault(self) -> RigFault | None:
+        """What is wrong, or None."""
+        if self.matches < FEWEST_MATCHES:
+            return RigFault.UNKNOWN
+        found = {
+            RigFault.SWAPPED: self.share_of_negative_disparity > 0.5,
+            RigFault.SCATTERED: self.scatter_px > LARGEST_SCATTER_PX,
+            RigFault.ROLLED: abs(self.roll_deg) > LARGEST_ROLL_DEG,
+            RigFault.STRETCHED: abs(self.stretch_percent) > LARGEST_STRETCH_PERCENT,
+            RigFault.SHIFTED: abs(self.median_dy_px) > LARGEST_SHIFT_PX,
+        }
+        return next((fault for fault, is_there in found.items() if is_there), None)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence for people: what was measured and, where it is wrong, what to do."""
+        rows = f"rows differ by {self.median_dy_px:.2f} px (95 %: {self.p95_dy_px:.1f} px)"
+        recalibrate = "calibrate the stereo pair again, or rectify with its calibration"
+        sentences = {
+            None: f"rectified and in order: {rows} at {self.matches} points",
+            RigFault.UNKNOWN: (
+                f"only {self.matches} points were found in both pictures, expected "
+                f"{FEWEST_MATCHES}: look at the pictures; dark or blank ones cannot be judged"
+            ),
+            RigFault.SWAPPED: (
+                f"{self.share_of_negative_disparity:.0%} of the points lie further right in the "
+                "right picture: left and right are swapped; exchange the two cameras' topics"
+            ),
+            RigFault.SCATTERED: (
+                f"rows differ by up to {self.scatter_px:.1f} px in a way that no tilt explains: "
+                "the pictures are not rectified (rectify them with their calibration), or the "
+                "cameras did not fire together (compare the stamps, trigger both by hardware)"
+            ),
+            RigFault.ROLLED: (
+                f"the right picture is turned by {self.roll_deg:.2f} degrees ({rows}): "
+                f"{recalibrate}"
+            ),
+            RigFault.STRETCHED: (
+                f"rows drift apart by {self.stretch_percent:.1f} % of the height ({rows}): the "
+                f"focal lengths differ; {recalibrate}"
+            ),
+            RigFault.SHIFTED: f"{rows}: a camera moved since it was calibrated; {recalibrate}",
+        }
+        return sentences[self.fault]
 
     def row(self) -> dict[str, Any]:
         """As JSON keeps it."""
