@@ -25,13 +25,14 @@ class SourceImage:
         stamp_ns: of its header, nanoseconds.
         decode: uint8 (H, W, 3), RGB, or (H, W) of a gray camera; raises InputError where the data
             are no such picture. It is called from other threads, at most once at a time.
-        encoded: the file (PNG, JPEG, WebP) that the image was recorded as, None where it was not:
-            it can become part of the dataset bit for bit.
+        encoded: gives the file (PNG, JPEG, WebP) that the image was recorded as, from other
+            threads as well; it can become part of the dataset bit for bit. None where the image
+            was not recorded as such a file.
     """
 
     stamp_ns: int
     decode: Callable[[], NDArray[np.uint8]]
-    encoded: bytes | None = None
+    encoded: Callable[[], bytes] | None = None
 
 
 class SourcePair(NamedTuple):
