@@ -19,5 +19,9 @@ class InputError(CupsError, ValueError):
     """An image or a map does not have the shape, type or stamp that the operation needs."""
 
 
+class RecordingError(CupsError, ValueError):
+    """Nothing can be read of a recorded drive."""
+
+
 class CheckpointError(CupsError, ValueError):
     """A file of network weights is missing, is not what was expected, or would run code."""

@@ -1,0 +1,1 @@
+"""Recorded drives: bags of ROS 1 and ROS 2, read without ROS."""
