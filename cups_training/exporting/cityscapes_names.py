@@ -63,7 +63,7 @@ def named_frames(
     drive: ExportedDrive, city: str, settings: SequenceSettings
 ) -> Iterator[NamedFrame]:
     """The frames of a drive with their names: clip number and index in the drive, six digits."""
-    length_of = Counter(drive.clips)
+    length_of = Counter(drive.drive.clips)
     seen: Counter[int] = Counter()
     for frame in drive.frames():
         seen[frame.clip] += 1

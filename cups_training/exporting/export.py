@@ -22,7 +22,7 @@ from cups_training.exporting.splits import drives_by_split
 from cups_training.exporting.spool import Row, Spool
 from cups_training.labelling.label_folder import LabelFolder
 from cups_training.privacy.anonymizer import Anonymizer, provenance
-from cups_training.whole_files import FileError, read_json, write_json
+from cups_training.whole_files import FileError, read_json, remove_drafts, write_json
 
 WORK = ".export"
 """Folder of what an unfinished export knows."""
@@ -102,6 +102,7 @@ def export(request: Request, progress: Callable[[int], None]) -> dict[str, Any]:
             exported = ExportedDrive(drive, split_of[drive.name], dataset.truth(drive.name), labels)
             spool.write(drive.name, _told(writer.write_drive(exported), progress))
     notes = writer.finish(spool)
+    remove_drafts(request.output)
     manifest = {"request": described, "result": _result(request, spool, notes)}
     write_json(request.output / "manifest.json", manifest)
     spool.remove()

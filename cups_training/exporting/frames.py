@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 from typing import Any, Literal
 
 import numpy as np
@@ -18,13 +17,9 @@ from cups_core.frames import StereoFrame
 from cups_core.panoptic import PanopticMap
 from cups_training.dataset.drive import Drive
 from cups_training.exporting.labels import LabelReader
-from cups_training.whole_files import read_json_lines
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
-
-LONGEST_GAP = 1.5
-"""Periods; after a longer gap a new clip begins (where frames.jsonl does not say which clip)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +32,6 @@ class ExportedFrame:
         index: in the drive.
         clip: number of the gap-free part of the drive it lies in.
         stamp_ns: of the left picture, nanoseconds.
-        left: its file.
-        right: its file.
         entry: its annotation in panoptic.json, None where it has no label.
         labels: the recipe that is exported, None without one.
     """
@@ -48,8 +41,6 @@ class ExportedFrame:
     index: int
     clip: int
     stamp_ns: int
-    left: Path
-    right: Path
     entry: Mapping[str, Any] | None
     labels: LabelReader | None
 
@@ -77,7 +68,7 @@ class ExportedFrame:
 
     def file(self, side: Side) -> Path:
         """One of its pictures."""
-        return self.left if side == "left" else self.right
+        return self.drive.picture(self.index, side)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,33 +94,9 @@ class ExportedDrive:
 
     def frames(self) -> Iterator[ExportedFrame]:
         """All frames in order of time."""
-        for index, (row, clip) in enumerate(zip(self._rows, self.clips, strict=True)):
-            stamp = int(row["stamp_ns"])
+        clips = self.drive.clips
+        for index, stamp in enumerate(self.drive.stamps_ns):
+            entry = self.labels.take(self.drive.name, stamp) if self.labels else None
             yield ExportedFrame(
-                self.drive,
-                self.split,
-                index,
-                clip,
-                stamp,
-                self.drive.path / str(row.get("left", f"left/{stamp}.png")),
-                self.drive.path / str(row.get("right", f"right/{stamp}.png")),
-                self.labels.take(self.drive.name, stamp) if self.labels else None,
-                self.labels,
+                self.drive, self.split, index, clips[index], stamp, entry, self.labels
             )
-
-    @cached_property
-    def _rows(self) -> list[dict[str, Any]]:
-        return read_json_lines(self.drive.path / "frames.jsonl")
-
-    @cached_property
-    def clips(self) -> list[int]:
-        """Clip of each frame."""
-        if all("clip" in row for row in self._rows):
-            return [int(row["clip"]) for row in self._rows]
-        stamps = self.drive.stamps_ns
-        steps = [after - before for before, after in zip(stamps, stamps[1:], strict=False)]
-        longest = LONGEST_GAP * median(steps) if steps else 0
-        clips = [0]
-        for step in steps:
-            clips.append(clips[-1] + (step > longest))
-        return clips[: len(stamps)]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from cups_training.exporting.frames import ExportedFrame, Side
 from cups_training.privacy.anonymizer import Anonymizer
 from cups_training.privacy.regions import FrameContext
-from cups_training.whole_files import FileError, read_picture, write_png
+from cups_training.whole_files import FileError, read_picture, whole_file, write_png
 
 # Other disks, file systems without links, and files with as many names as they may have.
 NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES)
@@ -114,9 +114,5 @@ def _is_linked(source: Path, target: Path) -> bool:
 
 
 def _copy(source: Path, target: Path) -> None:
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        shutil.copyfile(source, draft)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    with source.open("rb") as data, whole_file(target) as file:
+        shutil.copyfileobj(data, file)

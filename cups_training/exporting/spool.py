@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cups_training.exporting.streamed_files import compact, read_lines, written_whole
+from cups_training.exporting.streamed_files import compact, read_lines, write_pieces
 
 Row = dict[str, Any]
 
@@ -37,9 +37,7 @@ class Spool:
 
     def write(self, drive: str, rows: Iterable[Row]) -> None:
         """The rows of a drive; when the last one is there, the drive is done."""
-        with written_whole(self._file(drive)) as stream:
-            for row in rows:
-                stream.write(compact(row) + "\n")
+        write_pieces(self._file(drive), (f"{compact(row)}\n" for row in rows))
 
     def rows(self, split: str) -> Iterator[Row]:
         """All rows of a split."""

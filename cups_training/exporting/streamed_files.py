@@ -6,38 +6,14 @@ Spools, JSON with many entries and text tables are written with it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from cups_training.whole_files import FileError
+from cups_training.whole_files import FileError, whole_file
 
 CHUNK = 1 << 20
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[IO[str]]:
-    """A text file under another name, which gets its own when the block ends without error.
-
-    Raises:
-        FileError: the place cannot be written; nothing is left behind.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with draft.open("w", encoding="utf-8", newline="\n") as stream:
-                yield stream
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as problem:
-        raise FileError(
-            f"{path}: cannot be written ({problem.strerror or problem}); free some space or give "
-            "another folder, then run the same command again: it goes on where it stopped"
-        ) from problem
 
 
 def compact(value: Any) -> str:
@@ -45,13 +21,24 @@ def compact(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def write_array(stream: IO[str], values: Iterable[Any]) -> None:
-    """A JSON array, one element a line."""
-    before = "[\n"
-    for value in values:
-        stream.write(before + compact(value))
-        before = ",\n"
-    stream.write("[]" if before == "[\n" else "\n]")
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """A text file from its pieces.
+
+    Raises:
+        FileError: the place cannot be written; nothing is left behind.
+    """
+    with whole_file(path) as file:
+        for piece in pieces:
+            file.write(piece.encode())
+
+
+def write_array(path: Path, values: Iterable[Any]) -> None:
+    """A JSON array that is never in memory as a whole.
+
+    Raises:
+        FileError: the place cannot be written.
+    """
+    write_pieces(path, chain(_array(values), "\n"))
 
 
 def write_members(path: Path, members: Mapping[str, Any]) -> None:
@@ -60,17 +47,28 @@ def write_members(path: Path, members: Mapping[str, Any]) -> None:
     Raises:
         FileError: the place cannot be written.
     """
-    with written_whole(path) as stream:
-        stream.write("{")
-        before = ""
-        for key, value in members.items():
-            stream.write(f"{before}{json.dumps(key)}:")
-            if isinstance(value, Iterator):
-                write_array(stream, value)
-            else:
-                stream.write(compact(value))
-            before = ",\n"
-        stream.write("}\n")
+    write_pieces(path, chain(_object(members), "\n"))
+
+
+def _array(values: Iterable[Any]) -> Iterator[str]:
+    """One element a line."""
+    before = "[\n"
+    for value in values:
+        yield before + compact(value)
+        before = ",\n"
+    yield "[]" if before == "[\n" else "\n]"
+
+
+def _object(members: Mapping[str, Any]) -> Iterator[str]:
+    before = "{"
+    for key, value in members.items():
+        yield f"{before}{json.dumps(key)}:"
+        if isinstance(value, Iterator):
+            yield from _array(value)
+        else:
+            yield compact(value)
+        before = ",\n"
+    yield "{}" if before == "{" else "}"
 
 
 def read_members(path: Path) -> Iterator[tuple[str, Any]]:

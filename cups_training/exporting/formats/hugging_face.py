@@ -13,7 +13,7 @@ from cups_core.settings import setting
 from cups_training.exporting.format import Format
 from cups_training.exporting.frames import ExportedDrive, ExportedFrame
 from cups_training.exporting.spool import WITHOUT_LABEL, Row, Spool
-from cups_training.exporting.streamed_files import compact, written_whole
+from cups_training.exporting.streamed_files import compact, write_pieces
 from cups_training.whole_files import write_whole
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
@@ -55,13 +55,10 @@ class HuggingFace(Format[HuggingFaceSettings]):
         """See `Format`."""
         lengths = {}
         for split in spool.splits:
-            length = 0
-            with written_whole(self.target.root / split / "metadata.jsonl") as stream:
-                for row in spool.rows(split):
-                    if "line" in row:
-                        stream.write(compact(row["line"]) + "\n")
-                        length += 1
-            lengths[split] = length
+            lengths[split] = sum("line" in row for row in spool.rows(split))
+            lines = (row["line"] for row in spool.rows(split) if "line" in row)
+            place = self.target.root / split / "metadata.jsonl"
+            write_pieces(place, (f"{compact(line)}\n" for line in lines))
         card = self._front_matter(lengths) + self._text(lengths)
         write_whole(self.target.root / "README.md", card.encode())
         return {}

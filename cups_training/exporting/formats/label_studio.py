@@ -18,7 +18,7 @@ from cups_training.exporting.frames import ExportedDrive, ExportedFrame
 from cups_training.exporting.label_studio_rle import brush_rle
 from cups_training.exporting.run_lengths import runs_by_row
 from cups_training.exporting.spool import Row, Spool
-from cups_training.exporting.streamed_files import write_array, written_whole
+from cups_training.exporting.streamed_files import write_array
 from cups_training.whole_files import write_whole
 
 
@@ -60,8 +60,8 @@ class LabelStudio(Format[LabelStudioSettings]):
         config = labeling_config(self.target.classes)
         write_whole(self.target.root / "labeling_config.xml", config.encode())
         for split in spool.splits:
-            with written_whole(self.target.root / f"tasks_{split}.json") as stream:
-                write_array(stream, (row["task"] for row in spool.rows(split)))
+            tasks = (row["task"] for row in spool.rows(split))
+            write_array(self.target.root / f"tasks_{split}.json", tasks)
         return {}
 
     def _prediction(self, frame: ExportedFrame) -> dict[str, Any]:

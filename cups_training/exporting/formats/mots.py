@@ -19,7 +19,7 @@ from cups_training.exporting.frames import ExportedDrive
 from cups_training.exporting.run_lengths import coco_counts, runs_by_column, void_by_column
 from cups_training.exporting.sequences import sequence_name, tracked, write_sequences
 from cups_training.exporting.spool import Row, Spool
-from cups_training.exporting.streamed_files import written_whole
+from cups_training.exporting.streamed_files import write_pieces
 from cups_training.whole_files import FileError, write_json, write_png, write_whole
 
 PER_CLASS = 1000
@@ -84,11 +84,11 @@ class Mots(Format[NoSettings]):
             lengths = []
             for drive in drives:
                 sequence = sequence_name(self.target.drives, drive)
-                last = -1
-                with written_whole(folder / "instances_txt" / f"{sequence}.txt") as stream:
-                    for row in spool.of_drive(drive):
-                        last += 1
-                        stream.writelines(f"{line}\n" for line in row["lines"])
+                lines = (line for row in spool.of_drive(drive) for line in row["lines"])
+                write_pieces(
+                    folder / "instances_txt" / f"{sequence}.txt", (f"{line}\n" for line in lines)
+                )
+                last = sum(1 for _ in spool.of_drive(drive)) - 1
                 lengths.append(f"{sequence} empty 000000 {last:06d}\n")
             write_whole(folder / f"evaluate_mots.seqmap.{split}", "".join(lengths).encode())
         return {}

@@ -138,7 +138,7 @@ def paint_dataset(root: Path) -> Painted:
         for index in range(length):
             late = index >= GAP_BEFORE
             stamp = START + index * PERIOD + 3 * PERIOD * late + 123 * index
-            rows.append({"stamp_ns": stamp})
+            rows.append({"stamp_ns": stamp, "clip": int(late)})
             for side in ("left", "right"):
                 picture = random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
                 painted.pictures[drive, stamp, side] = picture
@@ -150,7 +150,7 @@ def paint_dataset(root: Path) -> Painted:
                 write_png(
                     root / "truth" / drive / f"{stamp}_disparity.png", disparity.astype(np.uint16)
                 )
-        writer.finish([row["stamp_ns"] for row in rows])
+        writer.finish_rows(rows)
     (root / "splits").mkdir()
     (root / "splits" / "train.txt").write_text("day_1\n")
     (root / "splits" / "val.txt").write_text("night\n")
@@ -175,8 +175,9 @@ def use_suffixes(painted: Painted, left: str, right: str) -> None:
     """Store the pictures of a dataset as other files: webp without loss, or jpg."""
     for drive in sorted((painted.root / "drives").iterdir()):
         rows = []
+        after_gap = START + (GAP_BEFORE + 3) * PERIOD
         for stamp in painted.stamps(drive.name):
-            row: dict[str, Any] = {"stamp_ns": stamp}
+            row: dict[str, Any] = {"stamp_ns": stamp, "clip": int(stamp >= after_gap)}
             for side, suffix in (("left", left), ("right", right)):
                 picture = painted.pictures[drive.name, stamp, side]
                 (drive / side / f"{stamp}.png").unlink()

@@ -172,8 +172,9 @@ def long_drive(own: Painted, frames: int, gap_before: int) -> Path:
     drive = own.root / "long" / "drives" / "night"
     lines = []
     for index in range(frames):
-        at = START + index * PERIOD + 9 * PERIOD * (index >= gap_before)
-        lines.append(json.dumps({"stamp_ns": at}))
+        clip = int(index >= gap_before)
+        at = START + index * PERIOD + 9 * PERIOD * clip
+        lines.append(json.dumps({"stamp_ns": at, "clip": clip}))
         for side in ("left", "right"):
             (drive / side).mkdir(parents=True, exist_ok=True)
             shutil.copy(source / side / f"{stamp}.png", drive / side / f"{at}.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cups_training.exporting import streamed_files
-from cups_training.exporting.streamed_files import read_members, write_members, written_whole
+from cups_training.exporting.streamed_files import read_members, write_array, write_members
 from cups_training.whole_files import FileError
 
 SIMPLE = st.none() | st.booleans() | st.integers() | st.text(max_size=6)
@@ -68,11 +69,10 @@ def test_broken_json_is_told_with_its_file(tmp_path: Path, text: str) -> None:
 
 
 def test_a_file_that_was_not_finished_is_not_there(tmp_path: Path) -> None:
-    def write_half() -> None:
-        with written_whole(tmp_path / "file.txt") as stream:
-            stream.write("half")
-            raise KeyError
+    def half() -> Iterator[int]:
+        yield 1
+        raise KeyError
 
     with pytest.raises(KeyError):
-        write_half()
+        write_array(tmp_path / "file.json", half())
     assert not list(tmp_path.iterdir())
