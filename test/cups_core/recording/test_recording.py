@@ -57,9 +57,7 @@ def test_topics_and_messages_mean_the_same_in_every_kind_of_bag(any_bag: Path, w
             assert not image.data.flags.owndata
             assert (image.data == expected.data).all()
             cdr = recording.cdr(message)
-            assert bytes(cdr) == bytes(
-                write.ros2_types.serialize_cdr(expected, message.type_name)
-            )
+            assert bytes(cdr) == bytes(write.ros2_types.serialize_cdr(expected, message.type_name))
         info = recording.decoded(messages[1])
         assert (info.k[0], info.p[3], len(info.d), info.r[4]) == (70.0, 0.0, 5, 1.0)
 
@@ -166,8 +164,9 @@ def test_messages_that_a_killed_recorder_left_in_the_log_of_sqlite_are_read(
     bag = write.ros2(tmp_path / "s", write.drive(write.ros2_types), StoragePlugin.SQLITE3)
     database = sqlite3.connect(bag / "s.db3")
     database.execute("PRAGMA journal_mode=WAL")
-    database.execute("INSERT INTO messages SELECT 100, topic_id, timestamp, data FROM messages "
-                     "WHERE id = 1")
+    database.execute(
+        "INSERT INTO messages SELECT 100, topic_id, timestamp, data FROM messages WHERE id = 1"
+    )
     database.commit()
     # Like a recorder that is killed: the log stays.
     killed = tmp_path / "killed"
