@@ -1,0 +1,1 @@
+"""Recorded drives become drives of a dataset: `cups extract`, and the writer of `cups import`."""

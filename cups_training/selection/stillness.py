@@ -1,0 +1,78 @@
+"""Finds the time in which nothing moves: neither the vehicle nor anything that it sees.
+
+Selection keeps few of the frames from there. Only thumbnails are compared, so a car that crosses
+in front of a parked vehicle counts as motion, and noise, exposure, rain and wipers do not.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cups_core.frame_quality import FrameQuality, changed_share
+from cups_core.frames import NANOSECONDS_PER_SECOND
+from cups_training.selection.settings import SelectionSettings
+from cups_training.selection.timing import usual_interval_ns
+
+
+def still_pairs(
+    stamps_ns: Sequence[int], qualities: Sequence[FrameQuality], settings: SelectionSettings
+) -> list[bool]:
+    """Whether nothing moves between each frame of a clip and the next one.
+
+    Every frame is linked with the last one within `change_span_s`. Links over which the picture
+    changes for long enough are motion, and so is the time they span.
+
+    Args:
+        stamps_ns: of the frames of one clip, ascending, nanoseconds.
+        qualities: of the frames.
+        settings: what counts as change.
+    """
+    count = len(stamps_ns)
+    span_ns = round(settings.change_span_s * NANOSECONDS_PER_SECOND)
+    ends = [
+        max(index + 1, bisect_right(stamps_ns, stamps_ns[index] + span_ns) - 1)
+        for index in range(count - 1)
+    ]
+    cells = _without_passing(stamps_ns, qualities, settings.passing_s)
+    changes = [
+        changed_share(cells[start], cells[end]) >= settings.least_change
+        for start, end in enumerate(ends)
+    ]
+    # A change that stays is seen by all links across it: for the span. What moves is seen longer.
+    least_ns = span_ns + round(settings.shortest_change_s * NANOSECONDS_PER_SECOND)
+    still = [True] * max(0, count - 1)
+    for first, last in _runs(changes):
+        is_cut_off = first == 0 or ends[last] == count - 1
+        if is_cut_off or stamps_ns[last + 1] - stamps_ns[first] >= least_ns:
+            still[first : ends[last]] = [False] * (ends[last] - first)
+    return still
+
+
+def _without_passing(
+    stamps_ns: Sequence[int], qualities: Sequence[FrameQuality], passing_s: float
+) -> list[NDArray[np.uint8]]:
+    """Thumbnails as the median over a short time: a wiper leaves each place at once."""
+    interval_ns = max(1, usual_interval_ns(stamps_ns))
+    reach = int(passing_s * NANOSECONDS_PER_SECOND / 2 // interval_ns)
+    cells = [quality.cells for quality in qualities]
+    last = len(cells) - 1
+    medians = []
+    for index in range(len(cells)):
+        # At the ends of the clip the window shrinks on both sides, so that it stays centered.
+        half = min(reach, index, last - index)
+        window = np.sort(cells[index - half : index + half + 1], axis=0)
+        medians.append(window[half])
+    return medians
+
+
+def _runs(marks: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """First and last index of each run of true marks."""
+    for is_marked, run in groupby(enumerate(marks), key=lambda item: item[1]):
+        if is_marked:
+            places = [index for index, _ in run]
+            yield places[0], places[-1]
