@@ -223,10 +223,11 @@ def _rain(picture: Gray, index: int, random: np.random.Generator) -> Gray:
     """Streaks in the air, and every two seconds a drop that stays on the windscreen."""
     rainy = picture.copy()
     height, width = rainy.shape
+    bright = 50 * min(1, width / 1242)  # a streak thinner than a pixel covers a part of it
     for _ in range(120):
         x, y = int(random.integers(width)), int(random.integers(height))
         length = int(random.integers(8, 24)) * height // 256
-        cv2.line(rainy, (x, y), (x + 2, y + length), int(min(255, int(rainy[y, x]) + 50)), 1)
+        cv2.line(rainy, (x, y), (x + 2, y + length), int(min(255, int(rainy[y, x]) + bright)), 1)
     landed = np.random.default_rng(1)
     for _ in range(index // (2 * RATE_HZ)):
         center = (int(landed.integers(width)), int(landed.integers(height)))

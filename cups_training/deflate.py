@@ -230,9 +230,7 @@ def _code_lengths(counts: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 @kernel
-def _codes(
-    lengths: NDArray[np.uint64], reversed_bits: NDArray[np.uint64]
-) -> NDArray[np.uint64]:
+def _codes(lengths: NDArray[np.uint64], reversed_bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The canonical codes of these lengths (RFC 1951 3.2.2), first bit lowest."""
     next_code = np.zeros(LONGEST_CODE + 2, np.int64)
     for length in lengths:
