@@ -290,4 +290,4 @@ def _uncompressed(message: Any, topic: str) -> Pixels:
             f"{topic}: expected a picture, found a piece of video ({found}): record the camera as "
             "JPEG or PNG, or raw"
         )
-    return stored_pixels(np.frombuffer(message.data, np.uint8), f"{topic} ({message.format})")
+    return stored_pixels(np.frombuffer(message.data, np.uint8), topic)

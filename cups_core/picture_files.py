@@ -61,7 +61,7 @@ def stored_pixels(data: NDArray[np.uint8], where: str) -> NDArray[Any]:
     pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"{where}: expected a JPEG or PNG picture, found {data.size} bytes that cannot be "
+            f"{where}: expected a PNG or JPEG picture, found {data.size} bytes that cannot be "
             "decoded: check the publisher or the disk"
         )
     return np.asarray(pixels)
@@ -70,3 +70,16 @@ def stored_pixels(data: NDArray[np.uint8], where: str) -> NDArray[Any]:
 def has_16_bits(data: NDArray[np.uint8]) -> bool:
     """Whether the file is a PNG of 16 bits a sample."""
     return data[:4].tobytes() == PNG_START and data[PNG_BIT_DEPTH : PNG_BIT_DEPTH + 1] == 16
+
+
+def picture_size(data: NDArray[np.uint8], where: str) -> tuple[int, int]:
+    """(width, height) of the picture, pixels; of a PNG without decoding it.
+
+    Raises:
+        InputError: it is cut or no picture.
+    """
+    if data[:4].tobytes() == PNG_START and data.size > PNG_BIT_DEPTH:
+        width, height = (int(number) for number in data[16:24].view(">u4"))
+        return width, height
+    height, width = stored_pixels(data, where).shape[:2]
+    return width, height

@@ -285,7 +285,7 @@ def test_an_orientation_tag_does_not_turn_the_picture() -> None:
 def test_a_truncated_compressed_image_is_refused(suffix: str, kept: float) -> None:
     data = cv2.imencode(suffix, NOISE)[1].tobytes()
     image = CompressedImage(suffix[1:], data[: int(kept * len(data))])
-    with pytest.raises(InputError, match=r"/left.*: .*(ends too early|cannot be decoded)"):
+    with pytest.raises(InputError, match=r"/left: .*(ends too early|cannot be decoded)"):
         decode_compressed(image, "/left")
 
 
@@ -300,7 +300,7 @@ def test_a_jpeg_that_its_camera_filled_up_with_zeros_is_whole(zeros: int) -> Non
 def test_a_damaged_png_is_refused() -> None:
     data = bytearray(cv2.imencode(".png", NOISE)[1].tobytes())
     data[200:300] = bytes(100)
-    with pytest.raises(InputError, match=r"/left .*: .*cannot be decoded"):
+    with pytest.raises(InputError, match=r"/left: .*cannot be decoded"):
         decode_compressed(CompressedImage("png", bytes(data)), "/left")
 
 
