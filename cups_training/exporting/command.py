@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cups_training.dataset.dataset import Dataset
+from cups_training.dataset.layout import SPLITS
 from cups_training.exporting.export import Request, export
 from cups_training.exporting.registry import all_formats
 from cups_training.exporting.splits import drives_by_split
@@ -35,7 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", type=Path, help="new folder, or one to go on with")
     parser.add_argument("--recipe", default="", help="of the labels that are exported")
     parser.add_argument(
-        "--split", action="append", default=[], help="only this one; several times for several"
+        "--split",
+        choices=SPLITS,
+        action="append",
+        default=[],
+        help="only this one; default: all",
     )
     parser.add_argument(
         "--copy", action="store_true", help="copy pictures that a hard link would do for"
@@ -101,6 +106,8 @@ def _print(chosen: argparse.Namespace, manifest: dict[str, Any]) -> None:
     result = manifest["result"]
     counts = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in result["counts"].items())
     print(f"{chosen.output}: {chosen.format}, {counts}")
+    if result["drives_left_out"]:
+        print(f"{chosen.output}: without {', '.join(result['drives_left_out'])}")
     for subject, note in result["notes"].items():
         print(f"{subject.replace('_', ' ')}: {compact(note)}")
     if not result["privacy"]["anonymized"]:

@@ -5,14 +5,15 @@ The command calls it; killed at any moment and called again, it gives the same b
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cups_training.dataset.checksums import sha256
 from cups_training.dataset.dataset import Dataset
+from cups_training.dataset.layout import MANIFEST
 from cups_training.exporting.classes import ClassTable
 from cups_training.exporting.format import Format, Target
 from cups_training.exporting.frames import ExportedDrive
@@ -20,6 +21,7 @@ from cups_training.exporting.labels import LabelReader
 from cups_training.exporting.pictures import PictureWriter
 from cups_training.exporting.splits import drives_by_split
 from cups_training.exporting.spool import Row, Spool
+from cups_training.extraction.software import software
 from cups_training.labelling.label_folder import LabelFolder
 from cups_training.privacy.anonymizer import Anonymizer, provenance
 from cups_training.whole_files import FileError, read_json, remove_drafts, write_json
@@ -93,6 +95,7 @@ def export(request: Request, progress: Callable[[int], None]) -> dict[str, Any]:
         tuple(drive.name for drive in dataset.drives),
         request.recipe,
         labels.classes if labels else ClassTable(),
+        _card(dataset),
         PictureWriter(request.output, request.anonymizer, request.copies),
         request.settings,
     )
@@ -104,9 +107,15 @@ def export(request: Request, progress: Callable[[int], None]) -> dict[str, Any]:
     notes = writer.finish(spool)
     remove_drafts(request.output)
     manifest = {"request": described, "result": _result(request, spool, notes)}
-    write_json(request.output / "manifest.json", manifest)
+    write_json(request.output / MANIFEST, manifest)
     spool.remove()
     return manifest
+
+
+def _card(dataset: Dataset) -> dict[str, Any]:
+    """What a person has said of the dataset: licence, consent, place."""
+    manifest = dataset.root / MANIFEST
+    return dict(read_json(manifest).get("card", {})) if manifest.exists() else {}
 
 
 def _told(rows: Iterator[Row], progress: Callable[[int], None]) -> Iterator[Row]:
@@ -119,14 +128,14 @@ def _described(
     request: Request, splits: dict[str, tuple[str, ...]], labels: LabelReader | None
 ) -> dict[str, Any]:
     """All that decides about the bytes of the output."""
-    source = request.dataset.root / "manifest.json"
+    source = request.dataset.root / MANIFEST
     return {
         "format": request.format_name,
         "format_version": request.format_class.VERSION,
         "settings": asdict(request.settings),
         "dataset": {
             "name": request.dataset.root.resolve().name,
-            "manifest_sha256": _sha256(source) if source.exists() else None,
+            "manifest_sha256": sha256(source) if source.exists() else None,
             "drives": {drive.name: drive.fingerprint() for drive in request.dataset.drives},
         },
         "splits": {split: list(drives) for split, drives in splits.items()},
@@ -134,7 +143,7 @@ def _described(
         if labels is None
         else {
             "recipe": request.recipe,
-            "panoptic_json_sha256": _sha256(labels.folder.panoptic_json),
+            "panoptic_json_sha256": sha256(labels.folder.panoptic_json),
             "configuration": read_json(labels.folder.recipe)
             if labels.folder.recipe.exists()
             else None,
@@ -154,8 +163,13 @@ def _result(request: Request, spool: Spool, notes: dict[str, Any]) -> dict[str, 
     for row in spool.all():
         counts.update({"frames": 1, **row.get("counts", {})})
     pictures = (regions for row in spool.all() for regions in row["regions"])
+    exported = {drive for drives in spool.splits.values() for drive in drives}
     return {
+        "software": software(),
         "counts": dict(sorted(counts.items())),
+        "drives_left_out": [
+            drive.name for drive in request.dataset.drives if drive.name not in exported
+        ],
         "notes": notes,
         "privacy": provenance(request.anonymizer, pictures),
     }
@@ -167,7 +181,7 @@ def _claim(output: Path, described: dict[str, Any]) -> dict[str, Any] | None:
     Raises:
         FileError: the folder holds another export or other files.
     """
-    manifest, begun = output / "manifest.json", output / WORK / "request.json"
+    manifest, begun = output / MANIFEST, output / WORK / "request.json"
     if manifest.exists():
         found = read_json(manifest)
         if not isinstance(found, dict) or found.get("request") != described:
@@ -195,11 +209,3 @@ def _differing(found: Any, described: dict[str, Any]) -> str:
     before = found["request"]
     different = [key for key in described if before.get(key) != described[key]]
     return f"an export that differs in {', '.join(different) or 'its entries'}"
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -6,7 +6,7 @@ A newcomer puts a subclass into a new file of `formats/`; its name is that of th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -35,6 +35,7 @@ class Target(Generic[SettingsT]):
         drives: names of all drives of the dataset, in its order.
         recipe: of the labels, empty without labels.
         classes: of the labels, empty without labels.
+        card: what a person has said of the dataset: `licence`, `consent`, `location`.
         pictures: puts pictures in place.
         settings: of the format.
     """
@@ -44,6 +45,7 @@ class Target(Generic[SettingsT]):
     drives: tuple[str, ...]
     recipe: str
     classes: ClassTable
+    card: Mapping[str, Any]
     pictures: PictureWriter
     settings: SettingsT
 

@@ -132,6 +132,7 @@ def _for_the_trainer(
         )
     options: dict[str, Any] = {
         "DATA.SCALE": 1.0,
+        "DATA.IGNORE_UNKNOWN_THING_REGIONS": True,
         "DATA.THING_STUFF_THRESHOLD": threshold or TRAINER_THRESHOLD,
     }
     if sizes:

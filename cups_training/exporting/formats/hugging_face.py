@@ -14,8 +14,13 @@ from cups_training.exporting.format import Format
 from cups_training.exporting.frames import ExportedDrive, ExportedFrame
 from cups_training.exporting.spool import WITHOUT_LABEL, Row, Spool
 from cups_training.exporting.streamed_files import compact, write_pieces
+from cups_training.privacy.anonymizer import Anonymizer
 from cups_training.whole_files import write_whole
 
+LABEL_COLUMNS = (
+    "| `panoptic` | segment of each pixel: id = R + 256 G + 65536 B, 0 = void |\n"
+    "| `segments` | class, area, box and, for things, track and score of each segment |\n"
+)
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
 
@@ -23,7 +28,9 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6,
 class HuggingFaceSettings:
     """What the card says and the dataset does not know."""
 
-    license: str = setting("unknown", "identifier of the licence, as the Hub lists them")
+    license: str = setting(
+        "", "identifier of the licence, as the Hub lists them; default: what the dataset says"
+    )
 
 
 class HuggingFace(Format[HuggingFaceSettings]):
@@ -64,6 +71,7 @@ class HuggingFace(Format[HuggingFaceSettings]):
         return {}
 
     def _front_matter(self, lengths: dict[str, int]) -> str:
+        license_name = self.target.settings.license or self.target.card.get("licence") or "unknown"
         total = sum(lengths.values())
         size = next((name for most, name in SIZES if total < most), "1M<n<10M")
         files = "".join(
@@ -73,7 +81,7 @@ class HuggingFace(Format[HuggingFaceSettings]):
         )
         return (
             f"---\npretty_name: {compact(self.target.dataset)}\n"
-            f"license: {self.target.settings.license}\n"
+            f"license: {license_name}\n"
             "task_categories:\n- image-segmentation\n- depth-estimation\n"
             "tags:\n- stereo\n- driving\n- unsupervised\n"
             f"size_categories:\n- {size}\n"
@@ -89,7 +97,12 @@ class HuggingFace(Format[HuggingFaceSettings]):
             "| `image`, `right` | left and right picture |\n"
             "| `drive`, `clip`, `stamp_ns` | recording, gap-free part of it, time stamp |\n"
             "| `fx`, `fy`, `cx`, `cy`, `baseline_m` | rig: pixels, and metres between cameras |\n"
+            f"{LABEL_COLUMNS if self.target.classes else ''}"
         )
+        text += f"\n{_privacy(self.target.pictures.anonymizer)}\n"
+        for subject in ("location", "consent"):
+            if self.target.card.get(subject):
+                text += f"\n{subject.capitalize()}: {self.target.card[subject]}\n"
         if not self.target.classes:
             return text
         classes = "".join(
@@ -97,12 +110,17 @@ class HuggingFace(Format[HuggingFaceSettings]):
             for known in self.target.classes
         )
         return (
-            f"{text}| `panoptic` | segment of each pixel: id = R + 256 G + 65536 B, 0 = void |\n"
-            "| `segments` | class, area, box and, for things, track and score of each segment |\n\n"
-            f"Labels are pseudo-labels (recipe `{self.target.recipe}`): classes are clusters, "
-            "numbered and not named; objects are what was seen moving. Void pixels are not "
-            f"judged.\n\n| class | name | kind |\n|---|---|---|\n{classes}"
+            f"{text}\nLabels are pseudo-labels (recipe `{self.target.recipe}`): classes are "
+            "clusters, numbered and not named; objects are what was seen moving. Void pixels are "
+            f"not judged.\n\n| class | name | kind |\n|---|---|---|\n{classes}"
         )
+
+
+def _privacy(anonymizer: Anonymizer | None) -> str:
+    if anonymizer is None:
+        return "Faces and number plates are as the cameras saw them."
+    kinds = ", ".join(str(one.provenance()["kind"]) for one in anonymizer.detectors)
+    return f"Faces and number plates were made unreadable where found ({kinds})."
 
 
 def _measures(frame: ExportedFrame) -> dict[str, Any]:

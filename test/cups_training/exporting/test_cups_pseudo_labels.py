@@ -115,6 +115,52 @@ def test_the_trainer_arrives_at_the_split_that_the_manifest_promises(
     assert note["trainer_options"]["DATA.CROP_RESOLUTION"] == [24, 40]
 
 
+def test_the_trainer_learns_from_the_pixels_that_the_label_judges(
+    own: Painted, export: Export
+) -> None:
+    """Its targets by its rules: void where the panoptic label is void, the same stuff elsewhere."""
+    torch = pytest.importorskip("torch")
+    stamp, label = own.stamps("night")[0], own.label("night", 0)
+    pairs = own.root / "labels" / RECIPE / "pairs" / "night"
+    semantic = np.array(Image.open(pairs / f"{stamp}_semantic.png"))
+    ids = np.array(Image.open(pairs / f"{stamp}_instance.png")).astype(np.uint16)
+    columns = np.broadcast_to(np.arange(40), (24, 40))
+    is_void = label.segments == 0
+    semantic[is_void & (columns < 20)] = 4  # a thing that nothing has seen moving
+    semantic[is_void & (columns > 30)] = 2  # and a mask whose class is stuff
+    ids[is_void & (columns > 30)] = 300
+    write_png(pairs / f"{stamp}_semantic.png", semantic)
+    write_png(pairs / f"{stamp}_instance.png", ids)
+    output = export("cups-pseudo-labels", "--set", "statistics=recipe", root=own.root)
+    note = json.loads((output / "manifest.json").read_text())["result"]["notes"]["val"]
+    options = note["trainer_options"]
+    file = torch.load(output / "val" / "pseudo_classes_split_1.pt", weights_only=True)
+    things, stuff = trainer_split([file], options["DATA.THING_STUFF_THRESHOLD"])
+    found, instances = maps(output / "val")["night_000000_000000_leftImg8bit"]
+    target = np.full(256, 255)
+    target[things] = 0
+    target[stuff] = np.arange(len(stuff)) + 1
+    sem_seg = target[found]
+    assert options["DATA.IGNORE_UNKNOWN_THING_REGIONS"] is True
+    sem_seg[(instances == 0) & (sem_seg == 0)] = 255
+    kept = []
+    for number in range(1, int(instances.max()) + 1):
+        mask = instances == number
+        if found[mask].max() in things:
+            kept.append(mask)
+        else:
+            sem_seg[mask] = 255
+    assert np.array_equal(sem_seg == 255, is_void)
+    objects = [one for one in label.table if one.is_thing]
+    assert len(kept) == len(objects)
+    assert all(
+        any(np.array_equal(mask, label.segments == one.id) for mask in kept) for one in objects
+    )
+    for one in label.table:
+        value = 0 if one.is_thing else 1 + stuff.index(one.class_id)
+        assert (sem_seg[label.segments == one.id] == value).all()
+
+
 def test_more_than_255_objects_lose_the_smallest_and_say_so(own: Painted, export: Export) -> None:
     stamp = own.stamps("night")[0]
     rows, columns = np.mgrid[:24, :40]

@@ -173,9 +173,16 @@ def test_only_the_asked_splits_leave(export: Export) -> None:
     assert {path.name for path in (output / "images").iterdir()} == {"val"}
 
 
+def test_drives_of_no_split_are_named(own: Painted, export: Export) -> None:
+    (own.root / "splits" / "val.txt").unlink()
+    manifest = json.loads((export("kitti", root=own.root) / "manifest.json").read_text())
+    assert manifest["result"]["drives_left_out"] == ["night"]
+    assert manifest["request"]["splits"] == {"train": ["day_1"]}
+
+
 def test_a_drive_in_two_splits_is_refused(own: Painted) -> None:
     (own.root / "splits" / "val.txt").write_text("night\nday_1\n")
-    with pytest.raises(FileError, match="day_1 is in the splits train and val"):
+    with pytest.raises(FileError, match="day_1 in both"):
         drives_by_split(Dataset(own.root), ())
 
 

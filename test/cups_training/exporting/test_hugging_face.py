@@ -49,6 +49,16 @@ def test_the_card_has_front_matter_that_lists_the_splits(export: Export) -> None
     assert "thing_4" in body
 
 
+def test_the_card_repeats_what_the_dataset_says_of_itself(own: Painted, export: Export) -> None:
+    card = {"licence": "cc-by-sa-4.0", "consent": "all agreed", "location": ""}
+    (own.root / "manifest.json").write_text(json.dumps({"card": card}))
+    text = (export("hugging-face", root=own.root) / "README.md").read_text()
+    assert yaml.safe_load(text.split("---\n")[1])["license"] == "cc-by-sa-4.0"
+    assert "Consent: all agreed" in text
+    assert "Location" not in text
+    assert "as the cameras saw them" in text
+
+
 def test_without_labels_there_are_pictures_and_rig(export: Export) -> None:
     output = export("hugging-face", recipe="")
     assert len(rows(output, "train")) == 7
