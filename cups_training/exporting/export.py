@@ -193,7 +193,7 @@ def _claim(output: Path, described: dict[str, Any]) -> dict[str, Any] | None:
             raise FileError(
                 f"{output}: holds {_differing({'request': found}, described)}; {ELSEWHERE}"
             )
-    elif output.exists() and any(output.iterdir()):
+    elif output.exists() and any(path.name != WORK for path in output.iterdir()):
         raise FileError(f"{output}: expected an empty folder or an export; {ELSEWHERE}")
     else:
         write_json(begun, described)

@@ -22,7 +22,7 @@ def brush_rle(runs: Runs, pixels: int) -> list[int]:
 
     A header names the number of values (32 bits), the bits of a value less one (5) and the four
     kinds of lengths less one (4 each). Each run is a 1, its kind, its length less one and its
-    value: 255 in the mask and 0 outside, in all four channels of each pixel (rle-pack, thi.ng).
+    value: 255 in the mask and 0 outside, in all four channels of each pixel (rle-pack, umbrella).
 
     Args:
         runs: of a mask, row by row.

@@ -17,9 +17,10 @@ from cups_core.thing_stuff import count_frame
 from cups_training.exporting import void
 from cups_training.exporting.cityscapes_names import SequenceSettings, cities, named_frames
 from cups_training.exporting.format import Format, Target
-from cups_training.exporting.frames import ExportedDrive, ExportedFrame
+from cups_training.exporting.frames import ExportedDrive
 from cups_training.exporting.spool import Row, Spool
 from cups_training.exporting.torch_archive import torch_archive
+from cups_training.labelling.label_folder import LabelFolder
 from cups_training.whole_files import FileError, read_picture, write_png, write_whole
 
 MOST_INSTANCES = 255
@@ -55,16 +56,16 @@ class CupsPseudoLabels(Format[PseudoLabelSettings]):
     def __init__(self, target: Target[PseudoLabelSettings]) -> None:
         super().__init__(target)
         self._cities = cities(target.drives)
-        self._size = 1 + max(known.id for known in target.classes)
+        self._size = 1 + max((known.id for known in target.classes), default=-1)
 
     def write_drive(self, drive: ExportedDrive) -> Iterator[Row]:
         """See `Format`."""
         for frame, name in named_frames(drive, self._cities[drive.name], self.target.settings):
-            if not (name and frame.is_labelled):
+            if not name or frame.labels is None or not frame.is_labelled:
                 reason = "without_label" if name else "left_out_at_the_end_of_clips"
                 yield {"regions": [], "counts": {reason: 1}}
                 continue
-            semantic, instances, dropped = self._maps(frame)
+            semantic, instances, dropped = _maps(frame.labels.folder, drive.name, frame.stamp_ns)
             stem = self.target.root / drive.split / f"{name}_leftImg8bit"
             write_png(stem.with_name(f"{stem.name}_semantic.png"), semantic, is_map=True)
             write_png(stem.with_name(f"{stem.name}_instance.png"), instances, is_map=True)
@@ -97,19 +98,20 @@ class CupsPseudoLabels(Format[PseudoLabelSettings]):
             notes[split] = _for_the_trainer(total, things, sorted(sizes))
         return notes
 
-    def _maps(self, frame: ExportedFrame) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
-        """The maps with 255 instances at most, and how many more there were."""
-        assert frame.labels is not None
-        folder = frame.labels.folder
-        semantic = read_picture(folder.semantic(frame.drive.name, frame.stamp_ns))
-        ids = read_picture(folder.instance(frame.drive.name, frame.stamp_ns))
-        found, areas = np.unique(ids[ids > 0], return_counts=True)
-        largest = np.sort(found[np.argsort(-areas, kind="stable")[:MOST_INSTANCES]])
-        number_of = np.zeros(int(ids.max(initial=0)) + 1, np.uint8)
-        number_of[largest] = np.arange(1, len(largest) + 1)
-        instances = number_of[ids]
-        semantic[(ids > 0) & (instances == void.NO_INSTANCE)] = void.SEMANTIC
-        return semantic, instances, len(found) - len(largest)
+
+def _maps(
+    folder: LabelFolder, drive: str, stamp_ns: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
+    """The maps with 255 instances at most, and how many more there were."""
+    semantic = read_picture(folder.semantic(drive, stamp_ns))
+    ids = read_picture(folder.instance(drive, stamp_ns))
+    found, areas = np.unique(ids[ids > 0], return_counts=True)
+    largest = np.sort(found[np.argsort(-areas, kind="stable")[:MOST_INSTANCES]])
+    number_of = np.zeros(int(ids.max(initial=0)) + 1, np.uint8)
+    number_of[largest] = np.arange(1, len(largest) + 1)
+    instances = number_of[ids]
+    semantic[(ids > 0) & (instances == void.NO_INSTANCE)] = void.SEMANTIC
+    return semantic, instances, len(found) - len(largest)
 
 
 def _for_the_trainer(

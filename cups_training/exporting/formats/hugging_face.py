@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ class HuggingFace(Format[HuggingFaceSettings]):
             if frame.labels is not None and frame.entry is not None:
                 place = f"panoptic/{frame.name}.png"
                 self.target.pictures.place(frame.labels.file(frame.entry), f"{drive.split}/{place}")
-                line |= {"panoptic_file_name": place, "segments": _segments(frame)}
+                line |= {"panoptic_file_name": place, "segments": _segments(frame.entry)}
             yield {"regions": [left.regions, right.regions], "line": line}
 
     def finish(self, spool: Spool) -> dict[str, Any]:
@@ -137,9 +137,8 @@ def _measures(frame: ExportedFrame) -> dict[str, Any]:
     }
 
 
-def _segments(frame: ExportedFrame) -> list[dict[str, Any]]:
+def _segments(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every segment with every key: tables want equal rows."""
-    assert frame.entry is not None
     return [
         {
             "id": one["id"],
@@ -149,5 +148,5 @@ def _segments(frame: ExportedFrame) -> list[dict[str, Any]]:
             "track_id": one.get("track_id", 0),
             "score": one.get("score", 1.0),
         }
-        for one in frame.entry["segments_info"]
+        for one in entry["segments_info"]
     ]

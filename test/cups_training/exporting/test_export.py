@@ -124,6 +124,14 @@ def test_another_request_is_refused_and_told_apart(
     assert "differs in dataset" in refused(capsys, *words)
 
 
+def test_a_run_that_was_killed_before_it_began_is_no_other_export(
+    export: Export, tmp_path: Path
+) -> None:
+    (tmp_path / "kitti" / WORK).mkdir(parents=True)
+    (tmp_path / "kitti" / WORK / f".request.json.{NO_PROCESS}").write_text("{")
+    assert (export("kitti") / "manifest.json").exists()
+
+
 def test_a_folder_with_other_files_is_refused(
     painted: Painted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

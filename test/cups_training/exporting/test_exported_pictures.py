@@ -121,6 +121,14 @@ def test_faces_leave_neither_in_left_nor_in_right_pictures(
     assert manifest["request"]["privacy"]["detectors"] == [{"kind": "corner"}]
 
 
+def test_unreadable_pictures_have_the_same_bytes_every_time(
+    painted: Painted, tmp_path: Path
+) -> None:
+    for name in ("once", "again"):
+        anonymous(painted, tmp_path / name, "kitti", "left")
+    assert all_bytes(tmp_path / "once") == all_bytes(tmp_path / "again")
+
+
 def test_untouched_pictures_stay_bit_for_bit(painted: Painted, tmp_path: Path) -> None:
     anonymous(painted, tmp_path / "out", "kitti", "left")
     stamp = painted.stamps("day_1")[0]

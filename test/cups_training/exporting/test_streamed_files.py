@@ -59,7 +59,7 @@ def test_what_is_written_is_json(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[1]", '{"a": [1, 2', '{"a": [1 2]}', '{"a" 1}', '{"a": 1', '{"a": tru}'],
+    ["", "[1]", '{"a": [1, 2', '{"a": [1 2]}', '{"a" 1}', '{"a": 1', '{"a": 1.}'],
 )
 def test_broken_json_is_told_with_its_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "broken.json"
