@@ -30,6 +30,9 @@ from cups_training.whole_files import FileError, read_json, read_picture
 
 HEAD_M = 0.35
 PLATE_M = 0.11
+# A head may stick out beside what is known of a person, a plate beside what is known of a car.
+HEAD_ASIDE_M = 0.25
+PLATE_ASIDE_M = 0.4
 
 THINGS, ALL, NONE = "things", "all", "none"
 """Words for classes: those that labelling calls things, every one, not one."""
@@ -91,8 +94,8 @@ class LabelZones:
         }
         s = settings
         self._bands = (
-            Band(s.lowest_head_m, s.highest_head_m, HEAD_M, s.smallest_head_px, HEAD_ZONE),
-            Band(s.lowest_plate_m, s.highest_plate_m, PLATE_M, s.smallest_plate_px, PLATE_ZONE),
+            Band(s.lowest_head_m, s.highest_head_m, HEAD_M, HEAD_ASIDE_M, s.smallest_head_px, HEAD_ZONE),
+            Band(s.lowest_plate_m, s.highest_plate_m, PLATE_M, PLATE_ASIDE_M, s.smallest_plate_px, PLATE_ZONE),
         )
 
     def __reduce__(self) -> tuple[type[LabelZones], tuple[Any, ...]]:

@@ -22,8 +22,6 @@ FEWEST_PX_OF_CELL = 16
 LOWEST_BODY_M = 0.25
 # Cells whose disparity differs by less stand side by side.
 LAYER_RATIO = 1.12
-# A head may stick out beside the pixels that are known to be a person's.
-ASIDE_M = 0.12
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,7 @@ class Band:
         lowest_m: its lower end.
         highest_m: its upper end.
         thing_m: height of the head or plate itself.
+        aside_m: how far it may stick out beside what is known of the body.
         smallest_px: it is not readable where it is lower than this, pixels.
         kind: of the regions.
     """
@@ -41,6 +40,7 @@ class Band:
     lowest_m: float
     highest_m: float
     thing_m: float
+    aside_m: float
     smallest_px: float
     kind: str
 
@@ -126,7 +126,7 @@ def _zone(
     side: Side,
 ) -> Region:
     near, far = float(disparities.max()), float(disparities.min())
-    aside = ASIDE_M * geometry.pixels_per_m(near)
+    aside = band.aside_m * geometry.pixels_per_m(near)
     left, right = left - aside, right + aside
     middle = (left + right) / 2
     corners = [
