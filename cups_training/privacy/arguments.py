@@ -12,7 +12,7 @@ from cups_core.errors import InputError
 from cups_training.dataset.dataset import Dataset
 from cups_training.privacy.anonymizer import Anonymizer
 from cups_training.privacy.blurring import BlurSettings
-from cups_training.privacy.label_zones import LabelZones, ZoneSettings
+from cups_training.privacy.label_zones import ALL, NONE, THINGS, LabelZones, ZoneSettings
 from cups_training.privacy.onnx_detector import OnnxDetector
 from cups_training.privacy.regions import RegionDetector
 from cups_training.setting_words import setting_names, settings_from_words, split_words
@@ -38,12 +38,12 @@ def add_privacy_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RECIPE",
         help="zones of heads and plates in the labels of this recipe; weaker than a detector",
     )
-    group.add_argument(
-        "--persons",
-        metavar="K,K",
-        help="pseudo-classes that hold people (zones); without --persons and --vehicles: all",
-    )
-    group.add_argument("--vehicles", metavar="K,K", help="pseudo-classes that hold vehicles")
+    for argument, what in (("--persons", "people"), ("--vehicles", "vehicles")):
+        group.add_argument(
+            argument,
+            metavar="K,K",
+            help=f"pseudo-classes that may hold {what}, or {THINGS} (default), {ALL}, {NONE}",
+        )
     group.add_argument(
         "--no-privacy",
         action="store_true",
@@ -83,20 +83,9 @@ def anonymizer_from(chosen: argparse.Namespace, dataset: Dataset) -> Anonymizer 
         detectors.append(
             LabelZones(
                 dataset.labels(chosen.privacy_zones),
-                _classes(chosen.persons, "--persons"),
-                _classes(chosen.vehicles, "--vehicles"),
+                chosen.persons or THINGS,
+                chosen.vehicles or THINGS,
                 settings["zones"],
             )
         )
     return Anonymizer(detectors, settings["blur"])
-
-
-def _classes(words: str | None, argument: str) -> tuple[int, ...]:
-    if not words:
-        return ()
-    try:
-        return tuple(sorted({int(word) for word in words.split(",")}))
-    except ValueError:
-        raise InputError(
-            f"{argument}: expected class numbers such as 7,12, found {words!r}"
-        ) from None

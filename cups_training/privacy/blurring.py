@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.settings import setting
-from cups_training.privacy.regions import FACE, Region
+from cups_training.privacy.regions import DETECTED, FACE, Region
 
 Picture = NDArray[np.uint8]
 Window = tuple[slice, slice]
@@ -23,6 +23,8 @@ Window = tuple[slice, slice]
 # What a region is filled with when nothing is left around it.
 GRAY = 128.0
 PIXELS_PER_BLOCK = 8
+# Of the mean color of a region: enough to look like a part of the picture.
+TINT = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class BlurSettings:
 
     method: str = setting(
         "blur",
-        "blur: the means of a few blocks, changed at random and smoothed; fill: the mean color "
+        "blur: brightness of a few blocks, changed at random and smoothed; fill: the mean color "
         "around the region, nothing of its inside is left",
         choices=("blur", "fill"),
     )
@@ -46,7 +48,7 @@ class BlurSettings:
     )
     margin: float = setting(
         0.2,
-        "share of a region's size that is made unreadable on each side of it",
+        "share of a detection's size that is made unreadable on each side of it; zones have room",
         minimum=0.0,
         maximum=2.0,
     )
@@ -113,7 +115,7 @@ def _soft_window(
     1 in the widened region, an ellipse for a face; falls to 0 over the soft edge. None where the
     region lies outside of the picture.
     """
-    core = region.widened(settings.margin)
+    core = region.widened(settings.margin) if region.kind in DETECTED else region
     edge = settings.feather * min(core.width, core.height)
     top, left = max(0, math.floor(core.y - edge)), max(0, math.floor(core.x - edge))
     bottom = min(shape[0], math.ceil(core.y + core.height + edge))
@@ -134,7 +136,7 @@ def _soft_window(
 
 
 def _few_blocks(part: Picture, settings: BlurSettings) -> NDArray[np.float32]:
-    """Pixelation to a few blocks, noise on their colors, and a Gaussian over them.
+    """Brightness of a few blocks, changed at random, under a pale common color, and a Gaussian.
 
     Means alone tell plates and faces apart: whoever has a list of candidates makes the same blocks
     of each and compares (Hill et al., PETS 2016; McPherson et al., 2016). The noise is drawn from a
@@ -144,11 +146,13 @@ def _few_blocks(part: Picture, settings: BlurSettings) -> NDArray[np.float32]:
     height, width = part.shape[:2]
     block = max(height, width) / settings.blocks
     few = (max(1, round(width / block)), max(1, round(height / block)))
-    means = cv2.resize(part.astype(np.float32), few, interpolation=cv2.INTER_AREA)
-    means = means.reshape(few[1], few[0], 3)
-    drawn = hashlib.shake_256(part.tobytes()).digest(means.size)
-    noise = np.frombuffer(drawn, np.uint8).reshape(means.shape) / np.float32(127.5) - 1
-    changed = np.clip(means + settings.noise * noise, 0, 255).astype(np.float32)
+    colors = cv2.resize(part.astype(np.float32), few, interpolation=cv2.INTER_AREA)
+    colors = colors.reshape(few[1], few[0], 3)
+    brightness = colors.mean(axis=2, keepdims=True)
+    drawn = hashlib.shake_256(part.tobytes()).digest(brightness.size)
+    noise = np.frombuffer(drawn, np.uint8).reshape(brightness.shape) / np.float32(127.5) - 1
+    tint = TINT * (colors - brightness).mean(axis=(0, 1))
+    changed = np.clip(brightness + settings.noise * noise + tint, 0, 255).astype(np.float32)
     # The Gaussian at a few pixels per block: it looks the same, whatever the size of the region.
     grid = changed.repeat(PIXELS_PER_BLOCK, axis=0).repeat(PIXELS_PER_BLOCK, axis=1)
     smooth = cv2.GaussianBlur(grid, (0, 0), PIXELS_PER_BLOCK / 2)

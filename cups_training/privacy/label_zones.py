@@ -1,7 +1,7 @@
-"""Zones where heads and plates are likely, from the pseudo-labels: for those without a detector.
+"""Zones where heads and plates can be, from pseudo-labels and stereo: for lack of a detector.
 
-`cups export --privacy-zones` uses it. Labels hold only part of the people: docs/privacy.md has the
-measured share.
+`cups export --privacy-zones` uses it. It hides more of the picture and fewer of the heads than a
+detector: docs/privacy.md has the measured shares.
 """
 
 from __future__ import annotations
@@ -16,24 +16,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core.errors import InputError
+from cups_core.frames import StereoFrame
+from cups_core.motion.ground_plane import fit_ground_plane
 from cups_core.motion.semi_global_matching import SemiGlobalMatching
 from cups_core.panoptic import Segment
-from cups_core.rig import StereoRig
 from cups_core.settings import setting
 from cups_training.labelling.clip_result import FAILED, ClipResult
 from cups_training.labelling.label_folder import LabelFolder
 from cups_training.privacy.regions import HEAD_ZONE, PICTURE, PLATE_ZONE, FrameContext, Region
-from cups_training.whole_files import FileError, read_picture
+from cups_training.privacy.upright_zones import Band, Geometry, zones
+from cups_training.whole_files import FileError, read_json, read_picture
 
 HEAD_M = 0.35
 PLATE_M = 0.11
-HIGHEST_PLATE_M = 1.2
+# A head may stick out beside what is known of a person, a plate beside what is known of a car.
+HEAD_ASIDE_M = 0.25
+PLATE_ASIDE_M = 0.4
+
+THINGS, ALL, NONE = "things", "all", "none"
+"""Words for classes: those that labelling calls things, every one, not one."""
 
 
 @dataclass(frozen=True)
 class ZoneSettings:
-    """Which zones of labels are made unreadable."""
+    """Which heights are made unreadable where a person or a vehicle may stand."""
 
+    lowest_head_m: float = setting(1.2, "lower end of heads over the road, metres", minimum=0.0)
+    highest_head_m: float = setting(2.0, "upper end of heads over the road, metres", minimum=0.5)
+    lowest_plate_m: float = setting(0.2, "lower end of plates over the road, metres", minimum=0.0)
+    highest_plate_m: float = setting(1.2, "upper end of plates over the road, metres", minimum=0.1)
     smallest_head_px: float = setting(
         8.0, "lower heads are skipped: no face is readable in them, pixels", minimum=0.0
     )
@@ -41,86 +53,126 @@ class ZoneSettings:
         4.0, "lower plates are skipped: no text is readable on them, pixels", minimum=0.0
     )
 
+    def __post_init__(self) -> None:
+        for name in ("head", "plate"):
+            low, high = getattr(self, f"lowest_{name}_m"), getattr(self, f"highest_{name}_m")
+            if low >= high:
+                raise InputError(f"highest_{name}_m: expected more than {low} m, found {high} m")
+
 
 class LabelZones:
-    """Upper part of person-like masks, lower part of vehicle-like ones.
+    """The band of heads over whatever may be a person, that of plates over what may be a vehicle.
 
-    A frame without a label is one region: nobody knows what is in it.
+    A mask of the labels counts whatever its class; besides, the pixels of some classes do. A frame
+    without a label, or in which no road is found, is one region: nobody knows what is in it.
 
     Args:
         root: folder of one recipe's labels.
-        persons: pseudo-classes that hold people.
-        vehicles: pseudo-classes that hold vehicles; with neither, every mask may be both.
-        settings: which zones.
+        persons: pseudo-classes that may hold people: "7,12", "things", "all" or "none".
+        vehicles: the same for vehicles.
+        settings: which heights.
 
     Raises:
         FileError: the folder holds no labels.
+        InputError: no such classes.
     """
 
     def __init__(
         self,
         root: Path,
-        persons: tuple[int, ...] = (),
-        vehicles: tuple[int, ...] = (),
+        persons: str = THINGS,
+        vehicles: str = THINGS,
         settings: ZoneSettings = ZoneSettings(),
     ) -> None:
         self._folder = LabelFolder(root)
-        self._persons, self._vehicles, self._settings = persons, vehicles, settings
-        if not (root / "clips").is_dir():
-            raise FileError(
-                f"{root}: expected the labels of a recipe, found no clips/; run "
-                f"cups label DATASET first"
-            )
+        self._words = (persons, vehicles)
+        self._settings = settings
+        split = read_json(self._folder.thing_stuff)
+        self._classes = {
+            HEAD_ZONE: chosen_classes(persons, split, "--persons"),
+            PLATE_ZONE: chosen_classes(vehicles, split, "--vehicles"),
+        }
+        s = settings
+        self._bands = (
+            Band(s.lowest_head_m, s.highest_head_m, HEAD_M, HEAD_ASIDE_M, s.smallest_head_px, HEAD_ZONE),
+            Band(s.lowest_plate_m, s.highest_plate_m, PLATE_M, PLATE_ASIDE_M, s.smallest_plate_px, PLATE_ZONE),
+        )
 
-    def __reduce__(self) -> Any:
-        return LabelZones, (self._folder.root, self._persons, self._vehicles, self._settings)
+    def __reduce__(self) -> tuple[type[LabelZones], tuple[Any, ...]]:
+        return LabelZones, (self._folder.root, *self._words, self._settings)
 
     def regions(self, frame: FrameContext) -> list[Region]:
         """See `RegionDetector.regions`."""
         objects = _objects(self._folder, frame.drive).get(frame.stamp_ns)
-        if objects is None:
+        geometry = _geometry(frame.stereo)
+        if objects is None or geometry is None:
             height, width = frame.rig.shape
             return [Region(0, 0, width, height, PICTURE, 1.0)]
-        if not objects:
-            return []
+        semantic = read_picture(self._folder.semantic(frame.drive, frame.stamp_ns))
         instances = read_picture(self._folder.instance(frame.drive, frame.stamp_ns))
-        disparity = _disparity(frame.stereo)
-        found = []
-        for item in objects:
-            measured = disparity[(instances == item.id) & (disparity > 0)]
-            if measured.size:
-                at = float(np.median(measured))
-                shift = at if frame.side == "right" else 0.0
-                found += self._zones(item, at, shift, frame.rig)
+        found: list[Region] = []
+        for band in self._bands:
+            body = self._body(band.kind, semantic, instances, objects)
+            found += zones(body, geometry, band, frame.side)
         return found
 
     def provenance(self) -> dict[str, Any]:
         """See `RegionDetector.provenance`."""
+        persons, vehicles = self._words
         return {
             "kind": "zones of pseudo-labels",
             "labels": self._folder.root.name,
-            "persons": list(self._persons) or "all",
-            "vehicles": list(self._vehicles) or "all",
+            "persons": persons,
+            "vehicles": vehicles,
             "settings": dataclasses.asdict(self._settings),
         }
 
-    def _zones(self, item: Segment, disparity: float, shift: float, rig: StereoRig) -> list[Region]:
-        left, top, width, height = item.box
-        pixels_per_m = disparity / rig.baseline_m * rig.fy / rig.fx
-        everything = not (self._persons or self._vehicles)
-        zones = []
-        head = HEAD_M * pixels_per_m
-        if (everything or item.class_id in self._persons) and (
-            head >= self._settings.smallest_head_px
-        ):
-            zones.append(Region(left - shift, top, width, head, HEAD_ZONE, item.score))
-        if (everything or item.class_id in self._vehicles) and (
-            PLATE_M * pixels_per_m >= self._settings.smallest_plate_px
-        ):
-            band = min(HIGHEST_PLATE_M * pixels_per_m, height)
-            bottom = top + height
-            zones.append(Region(left - shift, bottom - band, width, band, PLATE_ZONE, item.score))
-        return zones
+    def _body(
+        self,
+        kind: str,
+        semantic: NDArray[np.uint8],
+        instances: NDArray[np.uint16],
+        objects: tuple[Segment, ...],
+    ) -> NDArray[np.bool_]:
+        """Pixels that may belong to a person, or to a vehicle."""
+        classes = self._classes[kind]
+        word = self._words[kind == PLATE_ZONE]
+        taken = np.zeros(int(instances.max(initial=0)) + 1, np.bool_)
+        for item in objects:
+            # Things are what moves: then a mask whose class is no thing is one nevertheless.
+            taken[item.id] = word == THINGS or item.class_id in classes
+        of_class = np.zeros(256, np.bool_)
+        of_class[list(classes)] = True
+        return of_class[semantic] | taken[instances]
+
+
+def chosen_classes(word: str, split: Mapping[str, Any], argument: str) -> frozenset[int]:
+    """The pseudo-classes that a word stands for.
+
+    Args:
+        word: numbers with commas, or `THINGS`, `ALL`, `NONE`.
+        split: content of thing_stuff.json.
+        argument: named in the error.
+
+    Raises:
+        InputError: a class that the labels do not have.
+    """
+    known = frozenset(split["things"]) | frozenset(split["stuff"])
+    if word in (THINGS, ALL, NONE):
+        return {THINGS: frozenset(split["things"]), ALL: known, NONE: frozenset[int]()}[word]
+    try:
+        classes = frozenset(int(number) for number in word.split(","))
+    except ValueError:
+        raise InputError(
+            f"{argument}: expected classes such as 7,12, or {THINGS}, {ALL} or {NONE}, "
+            f"found {word!r}"
+        ) from None
+    if unknown := classes - known:
+        raise InputError(
+            f"{argument}: the labels have no classes {sorted(unknown)}, theirs are "
+            f"{min(known)} to {max(known)}; report.html shows what they look like"
+        )
+    return classes
 
 
 @lru_cache(2)
@@ -136,5 +188,10 @@ def _objects(folder: LabelFolder, drive: str) -> Mapping[int, tuple[Segment, ...
 
 
 @lru_cache(1)
-def _disparity(stereo: Any) -> NDArray[np.float32]:
-    return SemiGlobalMatching().disparities(stereo.left, stereo.right)[0]
+def _geometry(stereo: StereoFrame) -> Geometry | None:
+    """Disparity and road; None where no road is found. Both sides of a frame ask for it."""
+    disparity, _ = SemiGlobalMatching().disparities(stereo.left, stereo.right)
+    height, width = disparity.shape
+    columns, rows = (np.arange(size, dtype=np.float32) for size in (width, height))
+    ground = fit_ground_plane(disparity, columns, rows, stereo.rig)
+    return None if ground is None else Geometry(disparity, ground, stereo.rig)

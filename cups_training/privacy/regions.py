@@ -24,7 +24,8 @@ PLATE = "plate"
 HEAD_ZONE = "head_zone"
 PLATE_ZONE = "plate_zone"
 PICTURE = "whole_picture"
-KINDS = (FACE, PLATE, HEAD_ZONE, PLATE_ZONE, PICTURE)
+DETECTED = (FACE, PLATE)
+KINDS = (*DETECTED, HEAD_ZONE, PLATE_ZONE, PICTURE)
 """What a region can be: found by a detector, likely by a label, or a picture nobody judged."""
 
 # Of the smaller region inside the other one: as much as this is one thing found twice.

@@ -29,7 +29,9 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.array(values, dtype), name))
         return name
 
-    def add(self, kind: str, *inputs: str, name: str = "", outputs: int = 1, **settings: Any) -> Any:
+    def add(
+        self, kind: str, *inputs: str, name: str = "", outputs: int = 1, **settings: Any
+    ) -> Any:
         names = [name or f"{kind}_{len(self.nodes)}_{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(kind, list(inputs), names, **settings))
         return names[0] if outputs == 1 else names
@@ -118,7 +120,9 @@ def _output(graph: Graph, layout: str, boxes: str, scores: str) -> list[tuple[st
         else:
             parts.append(scores)
         rows = graph.add("Concat", *parts, axis=2)
-        last = graph.add("Transpose", rows, perm=[0, 2, 1] if layout == "yolo_v8" else [0, 1, 2], name="output0")
+        last = graph.add(
+            "Transpose", rows, perm=[0, 2, 1] if layout == "yolo_v8" else [0, 1, 2], name="output0"
+        )
         return [(last, real, [1, None, None])]
     if layout == "score_columns":
         graph.add("Identity", boxes, name="boxes")
