@@ -86,7 +86,7 @@ def run(chosen: argparse.Namespace) -> int:
     for name, bags in _drives(chosen.bags, chosen.drive).items():
         try:
             with open_recording(bags) as recording:
-                topics = chosen_topics(recording.topics.values(), given, name)
+                topics = chosen_topics(recording, given, name)
                 source = BagSource(name, recording, topics, settings["pictures"])
                 with counting_pairs(console, name, source.length) as progress:
                     record = extract_drive(
