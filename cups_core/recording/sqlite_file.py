@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import apsw
 import numpy as np
 
 from cups_core.errors import RecordingError
@@ -68,13 +69,16 @@ class SqliteFile:
         log = path.with_name(f"{path.name}-wal")
         has_log = log.is_file() and log.stat().st_size > 0
         mode = "mode=ro" if has_log else "immutable=1"
-        self._database = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+        self._database = apsw.Connection(
+            f"{path.resolve().as_uri()}?{mode}",
+            flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+        )
         self._file = path.open("rb")
         try:
             if not has_log and is_cut(self._file):
-                raise sqlite3.DatabaseError("it is shorter than its header says")
+                raise apsw.CorruptError("it is shorter than its header says")
             self._rows = self._whole()
-        except sqlite3.DatabaseError as error:
+        except apsw.Error as error:
             self._rows = self._found(str(error), expected_count)
         counts = Counter(self._rows.topic_ids.tolist())
         self.topics = [
@@ -107,7 +111,7 @@ class SqliteFile:
                 key = int(self._rows.topic_ids[place])
                 try:
                     raw = self._rows.message(place, wanted.beginnings)
-                except (sqlite3.DatabaseError, PageError):
+                except (apsw.Error, PageError):
                     lost += 1
                     continue
                 topic = topics[key]
@@ -156,12 +160,12 @@ class SqliteFile:
             np.dtype((np.int64, 3)),
         )
         ids = rows[:, 0]
-        cursor = self._database.cursor()
 
         def message(place: int, beginning: bool) -> bytes:
-            data = f"substr(data, 1, {BEGINNING})" if beginning else "data"
-            row = cursor.execute(f"SELECT {data} FROM messages WHERE id = ?", (int(ids[place]),))
-            return bytes(row.fetchone()[0])
+            where = ("main", "messages", "data", int(ids[place]), False)
+            with closing(self._database.blob_open(*where)) as blob:
+                raw: bytes = blob.read(BEGINNING if beginning else -1)
+            return raw
 
         return _Rows(rows[:, 1], rows[:, 2], message)
 
