@@ -123,8 +123,8 @@ def read_euroc(left: Path, right: Path) -> CameraPair:
             fx, fy, cx, cy = map(float, found["intrinsics"])
             width, height = map(int, found["resolution"])
             model = str(found["distortion_model"]).replace("radial-tangential", "plumb_bob")
-            K = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]
-            D = found["distortion_coefficients"]
+            K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+            D = np.array(found["distortion_coefficients"], np.float64)
             cameras.append(CameraCalibration(K, D, np.eye(3), np.eye(3, 4), width, height, model))
             body_from_camera.append(np.array(found["T_BS"]["data"], np.float64).reshape(4, 4))
         except (KeyError, TypeError, ValueError) as error:

@@ -6,7 +6,7 @@ Labelling, fitting and training read drives; extraction and the synthetic suites
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from cups_core.errors import CalibrationError
 from cups_core.frames import StereoFrame
 from cups_core.rig import StereoRig
+from cups_training.dataset.layout import CALIBRATION, FRAMES, PAIRS
 from cups_training.whole_files import (
     FileError,
+    json_line,
     read_json,
     read_json_lines,
     read_picture,
+    whole_file,
     write_json,
-    write_json_lines,
     write_png,
     write_whole,
 )
@@ -39,7 +41,6 @@ class Drive:
         name: of the folder.
         path: the folder.
         rig: calibration of the rectified pictures.
-        rows: what `frames.jsonl` says of each frame.
         stamps_ns: header stamps of the left pictures, ascending, nanoseconds.
         clips: number of the clip of each frame; frames of one clip follow each other without a
             gap.
@@ -52,15 +53,16 @@ class Drive:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self.path = path
-        self.rig = read_calibration(path / "calibration.json")
-        self.rows = tuple(read_json_lines(path / "frames.jsonl"))
+        self.rig = read_calibration(path / CALIBRATION)
+        rows = read_json_lines(path / FRAMES)
         try:
-            self.stamps_ns = tuple(int(row["stamp_ns"]) for row in self.rows)
-            self.clips = tuple(int(row.get("clip", 0)) for row in self.rows)
+            self.stamps_ns = tuple(int(row["stamp_ns"]) for row in rows)
+            self.clips = tuple(int(row.get("clip", 0)) for row in rows)
         except (KeyError, TypeError, ValueError) as problem:
             raise FileError(
                 f"{path / 'frames.jsonl'}: expected an integer stamp_ns in every line, {problem!r}"
             ) from problem
+        self._names = [_names(row) for row in rows]
         for before, after in zip(self.stamps_ns, self.stamps_ns[1:], strict=False):
             if after <= before:
                 raise FileError(
@@ -83,12 +85,16 @@ class Drive:
 
     def picture(self, index: int, side: str) -> Path:
         """The file of one picture; `side` is "left" or "right"."""
-        name = self.rows[index].get(side, f"{side}/{self.stamps_ns[index]}.png")
-        return self.path / str(name)
+        return self.path / self._names[index][SIDES.index(side)]
 
     def frames(self) -> Iterator[StereoFrame]:
         """All frames, one at a time."""
         return (self.frame(index) for index in range(len(self)))
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """What `frames.jsonl` says of each frame; read anew, since measures take much memory."""
+        return read_json_lines(self.path / FRAMES)
 
     def pairs(self) -> list[dict[str, Any]]:
         """The rows of `pairs.jsonl`: consecutive frames as recorded, kept or why not.
@@ -98,7 +104,7 @@ class Drive:
         Raises:
             FileError: the file is broken.
         """
-        path = self.path / "pairs.jsonl"
+        path = self.path / PAIRS
         if path.exists():
             return read_json_lines(path)
         return [
@@ -135,7 +141,7 @@ class Drive:
     def fingerprint(self) -> str:
         """Hash of the calibration and the list of frames: the same drive has the same one."""
         digest = hashlib.sha256()
-        for name in ("calibration.json", "frames.jsonl"):
+        for name in (CALIBRATION, FRAMES):
             digest.update((self.path / name).read_bytes())
         return digest.hexdigest()
 
@@ -159,7 +165,7 @@ class DriveWriter:
                 rectification.
         """
         self._path = path
-        calibration = path / "calibration.json"
+        calibration = path / CALIBRATION
         if calibration.exists():
             found = read_calibration(calibration)
             if _described(found) != _described(rig):
@@ -191,17 +197,24 @@ class DriveWriter:
         """
         self.finish_rows([{"stamp_ns": stamp} for stamp in stamps_ns])
 
-    def finish_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def finish_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """List frames with what else is known of them, as `Drive.rows` gives it back.
 
         Raises:
             FileError: a picture of a listed frame is missing.
         """
-        names = [[row.get(side, f"{side}/{row['stamp_ns']}.png") for side in SIDES] for row in rows]
-        lacking = [pair for pair in names if not all((self._path / name).exists() for name in pair)]
-        if lacking:
-            raise FileError(f"{self._path}: pictures of {len(lacking)} frames are missing")
-        write_json_lines(self._path / "frames.jsonl", [dict(row) for row in rows])
+        lacking = 0
+        with whole_file(self._path / FRAMES) as file:
+            for row in rows:
+                lacking += not all((self._path / name).exists() for name in _names(row))
+                file.write(json_line(row))
+            if lacking:
+                raise FileError(f"{self._path}: pictures of {lacking} frames are missing")
+
+
+def _names(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The pictures of a frame, left and right, relative to the drive's folder."""
+    return tuple(str(row.get(side, f"{side}/{row['stamp_ns']}.png")) for side in SIDES)
 
 
 def read_calibration(path: Path) -> StereoRig:

@@ -6,18 +6,18 @@ A line is written when the pictures of its pair are whole on disk; a torn last l
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cups_training.whole_files import FileError
+from cups_training.whole_files import FileError, json_line
+
+Row = dict[str, Any]
 
 
-class Journal:
-    """Rows of one pass over a drive, by stamp.
-
-    Attributes:
-        rows: what former runs did, by stamp in nanoseconds.
+class Journal(Mapping[int, Row]):
+    """Rows of one pass over a drive by stamp, in order of time; they stay on disk.
 
     Raises:
         FileError: the file cannot be written.
@@ -25,19 +25,19 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.rows: dict[int, dict[str, Any]] = {}
+        self._place_of: dict[int, int] = {}
+        self._end = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b")
             self._file.seek(0)
-            whole = 0
             for line in self._file:
                 row = _parsed(line)
                 if row is None:
                     break
-                self.rows[row["stamp_ns"]] = row
-                whole += len(line)
-            self._file.truncate(whole)
+                self._place_of[row["stamp_ns"]] = self._end
+                self._end += len(line)
+            self._file.truncate(self._end)
         except OSError as problem:
             raise self._failed(problem) from problem
 
@@ -52,18 +52,32 @@ class Journal:
     ) -> None:
         self._file.close()
 
-    def add(self, row: dict[str, Any]) -> None:
+    def __len__(self) -> int:
+        return len(self._place_of)
+
+    def __getitem__(self, stamp_ns: int) -> Row:
+        place = self._place_of[stamp_ns]
+        self._file.seek(place)
+        row: Row = json.loads(self._file.readline())
+        return row
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._place_of))
+
+    def add(self, row: Row) -> None:
         """Remember a row; it survives when the process is killed right after.
 
         Raises:
             FileError: the disk is full.
         """
+        line = json_line(row)
         try:
-            self._file.write(json.dumps(row, sort_keys=True).encode() + b"\n")
+            self._file.write(line)
             self._file.flush()
         except OSError as problem:
             raise self._failed(problem) from problem
-        self.rows[row["stamp_ns"]] = row
+        self._place_of[row["stamp_ns"]] = self._end
+        self._end += len(line)
 
     def _failed(self, problem: OSError) -> FileError:
         return FileError(
@@ -72,7 +86,7 @@ class Journal:
         )
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parsed(line: bytes) -> Row | None:
     try:
         row = json.loads(line)
     except ValueError:
