@@ -48,7 +48,7 @@ def _topic(item: TopicFacts) -> dict[str, Any]:
 
 
 def _rig(rig: RigFacts) -> dict[str, Any]:
-    calibration = None
+    calibration: dict[str, Any] | None = None
     if rig.cameras is not None:
         calibration = {
             "left": rig.cameras[0].row(),

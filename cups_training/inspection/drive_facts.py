@@ -23,7 +23,8 @@ from cups_training.inspection.picture_heads import PictureHead, picture_head
 from cups_training.inspection.rig_facts import RigFacts, Stamped, look_at_rig
 from cups_training.inspection.stamp_statistics import StampStatistics, stamp_statistics
 
-STRIP_CELLS = 60
+MOST_CELLS = 60
+MESSAGES_PER_CELL = 2
 MOST_RIGS = 4
 
 
@@ -36,7 +37,7 @@ class TopicFacts:
         rate_hz: messages a second.
         stamps: of images and camera_infos; None for others.
         heads: size and encoding of a raw topic's images, with their number.
-        timeline: number of images in each sixtieth of the recording.
+        timeline: number of messages in each of up to sixty equal parts of the recording.
     """
 
     topic: Topic
@@ -155,9 +156,8 @@ def _topic_facts(topic: Topic, seen: Stamped | None, start_ns: int, end_ns: int)
         rate_hz = max(0, (topic.count or 0) - 1) / length_s if length_s else 0.0
         return TopicFacts(topic, rate_hz)
     stamps = stamp_statistics(seen.stamps_ns, seen.recorded_ns)
-    cells = [0] * STRIP_CELLS
-    if topic.type_name in IMAGES:
-        for recorded_ns in seen.recorded_ns:
-            place = (recorded_ns - start_ns) * STRIP_CELLS // max(1, end_ns - start_ns)
-            cells[min(STRIP_CELLS - 1, place)] += 1
+    cells = [0] * max(1, min(MOST_CELLS, stamps.count // MESSAGES_PER_CELL))
+    for recorded_ns in seen.recorded_ns:
+        place = (recorded_ns - start_ns) * len(cells) // max(1, end_ns - start_ns)
+        cells[min(len(cells) - 1, place)] += 1
     return TopicFacts(topic, stamps.rate_hz, stamps, dict(seen.heads), tuple(cells))

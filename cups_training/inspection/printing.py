@@ -86,9 +86,8 @@ def _rig(rig: RigFacts) -> RenderableType:
         verdict = Text(rig.epipolar.verdict, style="green" if is_good else "yellow")
         table.add_row("pictures", Text(f"{rig.picture}, ").append_text(verdict))
     pairs = rig.pairs
-    share = Text(
-        f"{pairs.paired_share:.1%}", style="green" if pairs.paired_share > 0.99 else "yellow"
-    )
+    color = "green" if pairs.paired_share > 0.99 else "yellow"
+    share = Text(f"{pairs.paired_share:.1%}", style=color)
     table.add_row(
         "pairs",
         Text(f"{pairs.pairs} of {pairs.left} left and {pairs.right} right (")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cups_core.recording.stereo_topics import IMAGES
+from cups_core.rig_validation import RigFault
 from cups_training.inspection.drive_facts import DriveFacts, TopicFacts
 from cups_training.inspection.rig_facts import RigFacts
 from cups_training.inspection.stamp_statistics import StampStatistics
@@ -86,7 +87,9 @@ def _rig(rig: RigFacts) -> Iterator[Problem]:
         yield Problem(Weight.STOPS, rig.calibration_trouble)
     if rig.picture_trouble:
         yield Problem(Weight.STOPS, f"no pair of pictures can be decoded: {rig.picture_trouble}")
-    if rig.epipolar is not None and rig.epipolar.fault is not None:
+    if rig.epipolar is not None and rig.epipolar.fault is RigFault.UNKNOWN:
+        yield Problem(Weight.NOTE, f"whether the pictures fit is unknown: {rig.epipolar.verdict}")
+    elif rig.epipolar is not None and rig.epipolar.fault is not None:
         yield Problem(Weight.COSTS, f"the pictures do not fit: {rig.epipolar.verdict}")
     pairs = rig.pairs
     if pairs.tolerance_ms is None:
@@ -141,11 +144,11 @@ def _stamps(name: str, stamps: StampStatistics, facts: DriveFacts) -> Iterator[P
             "begins"
         )
     if stamps.repeated:
-        yield costs(
-            f"{_plural(stamps.repeated, 'image')} with the stamp of the one before: left out"
-        )
+        images = _plural(stamps.repeated, "image")
+        yield costs(f"{images} with the stamp of the one before: left out")
     if stamps.out_of_order:
-        yield costs(f"{_plural(stamps.out_of_order, 'image')} older than the one before: left out")
+        images = _plural(stamps.out_of_order, "image")
+        yield costs(f"{images} older than the one before: left out")
     # Against the recorder's clock, which all topics share.
     silence_ns = facts.end_ns - (stamps.last_ns + stamps.lag_ns)
     if silence_ns > max(EARLY_END_NS, 10 * stamps.period_ns):
