@@ -1,6 +1,6 @@
 """The `cups` command; each verb hands over to the module that does the work.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with losses that were told.
 """
 
 from __future__ import annotations

@@ -57,6 +57,8 @@ class McapFile:
         trouble = self._read_summary()
         if trouble is not None:
             self._walk(trouble, expected_count)
+        # A chunk may hold nothing but definitions.
+        self._chunks = [item for item in self._chunks if item.counts != {}]
 
     @property
     def topics(self) -> list[Topic]:
@@ -210,7 +212,7 @@ class McapFile:
             self._take_definition(op, memoryview(content))
         counts: Counter[int] = Counter()
         for item in found.chunks:
-            known = item.counts is not None and item.counts.keys() <= self._channels.keys()
+            known = item.counts and item.counts.keys() <= self._channels.keys()
             # Channels are often defined in the chunk that needs them first.
             indexed = item if known else self._looked_through(item)
             counts.update(indexed.counts or {})
@@ -233,10 +235,11 @@ class McapFile:
         """The chunk with its counts and times, found in its content, as its definitions are."""
         counts: Counter[int] = Counter()
         times: list[int] = []
+        is_whole = True
         try:
             content = self._content(chunk)
         except RecordError as error:
-            content = error.readable
+            content, is_whole = error.readable, False
         try:
             for op, start, end in records(content):
                 self._take_definition(op, content[start:end])
@@ -246,9 +249,7 @@ class McapFile:
                     times.append(recorded_ns)
         except (RecordError, struct.error):
             # Reading the messages finds it again and tells it.
-            pass
-        if not times:
-            return chunk
-        return chunk._replace(
-            start_ns=min(times), end_ns=max(times), counts=chunk.counts or dict(counts)
-        )
+            is_whole = False
+        if times:
+            chunk = chunk._replace(start_ns=min(times), end_ns=max(times))
+        return chunk._replace(counts=chunk.counts or counts) if is_whole or counts else chunk

@@ -9,6 +9,7 @@ import enum
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 from zlib import crc32
 
@@ -182,13 +183,13 @@ def indexed_chunk(content: memoryview) -> Chunk:
     )
     (index_length,) = struct.unpack("<Q", _part(content, 36 + map_size, 8))
     # The indexes lie one behind the other, behind the chunk.
-    ends = [place for place, _ in entries[1:]] + [offset + length + index_length]
+    places = [place for place, _ in entries] + [offset + length + index_length]
     frame = HEAD.size + INDEX_HEAD.size
     counts = {
         number: (end - place - frame) // INDEX_ENTRY
-        for (place, number), end in zip(entries, ends, strict=True)
+        for (_, number), (place, end) in zip(entries, pairwise(places), strict=True)
     }
-    return Chunk(offset, length, start_ns, end_ns, counts or None)
+    return Chunk(offset, length, start_ns, end_ns, counts)
 
 
 def channel_counts(content: memoryview) -> tuple[int, dict[int, int]]:

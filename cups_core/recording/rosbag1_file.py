@@ -181,12 +181,15 @@ class Rosbag1File:
         size = self._file.seek(0, 2)
         position = len(MAGIC)
         troubles: list[str] = []
-        is_closed = False
+        # What the header promises of the index at the end, and what of it was met.
+        index_position = promised = met = 0
         while position < size:
             try:
                 record = record_at(self._file, position)
                 if record.op == Op.BAG_HEADER:
-                    is_closed = any(record.fields.get(b"index_pos", b""))
+                    promised = number(record, b"chunk_count")
+                    index_position = int.from_bytes(record.fields.get(b"index_pos", b""), "little")
+                met += record.op == Op.CHUNK_INFO
                 if record.end > size:
                     if record.op == Op.CHUNK:
                         self._take_chunk(record, position, size)
@@ -201,8 +204,10 @@ class Rosbag1File:
                 troubles.append(f"{following - position} bytes at {position} are damaged")
                 position = following
         self._complete()
-        if not is_closed:
+        if not index_position:
             troubles.insert(0, "the recorder did not close it, it has no index")
+        elif met < promised:
+            troubles.insert(0, "its index is cut")
         if troubles:
             total = sum(sum(chunk.counts.values()) for chunk in self._chunks)
             self._tell(

@@ -23,7 +23,7 @@ from cups_core.recording.messages import (
     Tell,
     Topic,
 )
-from cups_core.recording.sqlite_pages import DatabasePages, PageError
+from cups_core.recording.sqlite_pages import DatabasePages, PageError, is_cut
 from cups_core.recording.time_order import reading_order
 
 ADVICE = "what was found is used; copy the file again from where it was recorded"
@@ -69,6 +69,8 @@ class SqliteFile:
         self._database = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
         self._file = path.open("rb")
         try:
+            if not has_log and is_cut(self._file):
+                raise sqlite3.DatabaseError("it is shorter than its header says")
             self._rows = self._whole()
         except sqlite3.DatabaseError as error:
             self._rows = self._found(str(error), expected_count)

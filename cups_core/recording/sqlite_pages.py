@@ -173,6 +173,18 @@ class DatabasePages:
         return b"".join(parts)
 
 
+def is_cut(file: BinaryIO) -> bool:
+    """Whether the file has fewer pages than its header says."""
+    file.seek(0)
+    header = file.read(FILE_HEADER)
+    if not header.startswith(MAGIC) or len(header) < FILE_HEADER:
+        return False
+    page, changes, pages, valid_for = struct.unpack(">16xH6xII60xI4x", header)
+    # Other programs than SQLite 3.7 and later leave the number of pages as it was.
+    size = int(pages) * (65536 if page == 1 else int(page))
+    return changes == valid_for and size > file.seek(0, 2)
+
+
 def _cell_places(page: bytes, offset: int) -> list[int]:
     _, count, _, _ = struct.unpack_from(">HHHB", page, offset + 1)
     first = offset + LEAF_HEADER

@@ -9,9 +9,8 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from cups_training.dataset.layout import CHECKSUMS
 from cups_training.whole_files import FileError, whole_file
-
-CHECKSUMS = "checksums.sha256"
 
 
 def write_checksums(folder: Path, found: Iterable[tuple[str, str]]) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cups_core.errors import CalibrationError
 from cups_core.frames import StereoFrame
 from cups_core.rig import StereoRig
+from cups_training.dataset.layout import CALIBRATION, FRAMES, PAIRS
 from cups_training.whole_files import (
     FileError,
     json_line,
@@ -52,8 +53,8 @@ class Drive:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self.path = path
-        self.rig = read_calibration(path / "calibration.json")
-        rows = read_json_lines(path / "frames.jsonl")
+        self.rig = read_calibration(path / CALIBRATION)
+        rows = read_json_lines(path / FRAMES)
         try:
             self.stamps_ns = tuple(int(row["stamp_ns"]) for row in rows)
             self.clips = tuple(int(row.get("clip", 0)) for row in rows)
@@ -93,7 +94,7 @@ class Drive:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """What `frames.jsonl` says of each frame; read anew, since measures take much memory."""
-        return read_json_lines(self.path / "frames.jsonl")
+        return read_json_lines(self.path / FRAMES)
 
     def pairs(self) -> list[dict[str, Any]]:
         """The rows of `pairs.jsonl`: consecutive frames as recorded, kept or why not.
@@ -103,7 +104,7 @@ class Drive:
         Raises:
             FileError: the file is broken.
         """
-        path = self.path / "pairs.jsonl"
+        path = self.path / PAIRS
         if path.exists():
             return read_json_lines(path)
         return [
@@ -140,7 +141,7 @@ class Drive:
     def fingerprint(self) -> str:
         """Hash of the calibration and the list of frames: the same drive has the same one."""
         digest = hashlib.sha256()
-        for name in ("calibration.json", "frames.jsonl"):
+        for name in (CALIBRATION, FRAMES):
             digest.update((self.path / name).read_bytes())
         return digest.hexdigest()
 
@@ -164,7 +165,7 @@ class DriveWriter:
                 rectification.
         """
         self._path = path
-        calibration = path / "calibration.json"
+        calibration = path / CALIBRATION
         if calibration.exists():
             found = read_calibration(calibration)
             if _described(found) != _described(rig):
@@ -203,7 +204,7 @@ class DriveWriter:
             FileError: a picture of a listed frame is missing.
         """
         lacking = 0
-        with whole_file(self._path / "frames.jsonl") as file:
+        with whole_file(self._path / FRAMES) as file:
             for row in rows:
                 lacking += not all((self._path / name).exists() for name in _names(row))
                 file.write(json_line(row))

@@ -24,6 +24,7 @@ from cups_training.extraction.part_folder import (
     PICTURES,
     PartFolder,
     check_claim,
+    check_neighbours,
     remove_journals,
 )
 from cups_training.extraction.part_record import PartRecord
@@ -89,12 +90,13 @@ class _Extraction:
 
     def run(self) -> DriveRecord:
         first = self._path(0)
+        check_neighbours(self._drives, self._claim(0))
         if check_claim(first, self._claim(0)):
             remove_journals(first)
             return read_record(first)
         measure = None if self._settings.validate == "off" else self._judged_rig()
         with ExitStack() as stack:
-            stack.callback(lambda: [part.close() for part in self._parts])
+            stack.callback(self._close)
             if self._settings.keep == "keyframes":
                 self._pass(MEASURES, measures=True, writes=False)
                 drops = self._source.drops
@@ -123,6 +125,10 @@ class _Extraction:
             for record in reversed(kept):
                 record.finish(common, drops if record is kept[0] else Drops())
             return read_record(kept[0].path)
+
+    def _close(self) -> None:
+        for part in self._parts:
+            part.close()
 
     @property
     def _measured_in(self) -> str:

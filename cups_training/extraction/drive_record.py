@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cups_training.extraction.part_folder import PROVENANCE
+from cups_training.dataset.layout import PROVENANCE
 from cups_training.extraction.source import Drops
 from cups_training.whole_files import read_json
 
@@ -58,7 +58,9 @@ def read_record(path: Path) -> DriveRecord:
     return DriveRecord(
         path.name,
         tuple(first["parts"]),
-        *(sum(count[name] for count in counts) for name in ("frames", "kept_pairs", "clips")),
+        sum(count["frames"] for count in counts),
+        sum(count["kept_pairs"] for count in counts),
+        sum(count["clips"] for count in counts),
         drops,
         tuple(dict.fromkeys(notes)),
     )

@@ -60,8 +60,9 @@ class LostPairError(InputError):
 class FrameWork:
     """Makes rows of pairs: {"stamp_ns", "right_stamp_ns"} and what else was asked for.
 
-    `left`, `right` and `sha256` where pictures are written, `quality` where it is measured,
-    `rig_fault` where the rig is judged; or `lost` and `example` where the pair is lost.
+    `left`, `right`, `sha256` and whether the files `passed` where pictures are written, `quality`
+    where it is measured, `rig_fault` where the rig is judged; or `lost` and `example` where the
+    pair is lost.
     """
 
     def __init__(self, geometry: Geometry, form: str, *, measures: bool, writes: bool) -> None:
@@ -97,6 +98,7 @@ class FrameWork:
 
     def _made(self, task: PairTask) -> Row:
         files = self._passing(task.pair) if self._writes else None
+        passes = files is not None
         row: Row = {}
         if files is None or self._measures or task.judges_rig:
             pictures = self.pictures(task.pair)
@@ -106,6 +108,8 @@ class FrameWork:
                 row["rig_fault"] = _rig_fault(*pictures)
             if self._writes and files is None:
                 files = [encoded(picture, self._form) for picture in pictures]
+        if self._writes:
+            row["passed"] = passes
         for side, (content, suffix) in zip(SIDES, files or (), strict=False):
             row[side] = f"{side}/{task.pair.left.stamp_ns}{suffix}"
             row.setdefault("sha256", []).append(hashlib.sha256(content).hexdigest())

@@ -17,6 +17,7 @@ from typing import Any
 from cups_training.configuration import differences
 from cups_training.dataset.checksums import sha256, write_checksums
 from cups_training.dataset.drive import SIDES, DriveWriter
+from cups_training.dataset.layout import CALIBRATION, CLAIM, FRAMES, PAIRS, PROVENANCE
 from cups_training.extraction.geometry import Geometry
 from cups_training.extraction.journal import Journal
 from cups_training.whole_files import (
@@ -27,8 +28,6 @@ from cups_training.whole_files import (
     write_json_lines,
 )
 
-CLAIM, PROVENANCE, CALIBRATION = "extraction.json", "provenance.json", "calibration.json"
-FRAMES, PAIRS = "frames.jsonl", "pairs.jsonl"
 MEASURES, PICTURES = "measures.partial.jsonl", "pictures.partial.jsonl"
 """Journals of the passes over a drive."""
 
@@ -59,6 +58,21 @@ def check_claim(path: Path, claim: Mapping[str, Any]) -> bool:
             "choose another --drive name or another dataset, or remove the folder"
         )
     return is_finished
+
+
+def check_neighbours(drives: Path, claim: Mapping[str, Any]) -> None:
+    """See that the drives of a dataset were all made with one configuration.
+
+    Raises:
+        FileError: one was made with another.
+    """
+    for path in sorted(drives.glob(f"*/{CLAIM}")):
+        found = read_json(path)["configuration"]
+        if differing := list(differences(found, claim["configuration"])):
+            raise FileError(
+                f"{path.parent}: was made with another configuration ({'; '.join(differing[:4])}); "
+                "use that one again, or choose another dataset"
+            )
 
 
 def remove_journals(path: Path) -> None:

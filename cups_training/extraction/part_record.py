@@ -177,7 +177,11 @@ class PartRecord:
             if common["rig"]
             else None,
             "notes": notes,
-            "pictures": {"width": self._geometry.rig.width, "height": self._geometry.rig.height},
+            "pictures": {
+                "width": self._geometry.rig.width,
+                "height": self._geometry.rig.height,
+                "passed_bit_for_bit": sum(row["passed"] for _, row in self._clipped()),
+            },
         }
 
 

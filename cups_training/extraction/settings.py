@@ -80,22 +80,6 @@ class ExtractionSettings:
         return (found[0], found[1]) if found else None
 
 
-@dataclass(frozen=True)
-class CardSettings:
-    """What the dataset says of itself; it changes no picture and may differ from run to run."""
-
-    title: str = setting("", "title of the dataset card; the folder's name where it is empty")
-    licence: str = setting("", "licence of the recordings, such as cc-by-4.0")
-    consent: str = setting("", "on what grounds people were recorded")
-    location: str = setting("", "where and when was driven")
-    val_share: float = setting(
-        0.2,
-        "share of the frames that goes to splits/val.txt, in whole drives",
-        minimum=0,
-        maximum=1,
-    )
-
-
 def _numbers(word: str, name: str, pattern: str, example: str) -> tuple[int, ...]:
     if not word:
         return ()
