@@ -37,18 +37,19 @@ class PictureGeometry:
         """The rig of the pictures that `picture` gives.
 
         Raises:
-            InputError: the crop leaves the picture.
+            InputError: the crop leaves the picture, or the size is larger than the window.
         """
         window = rig if self.crop is None else rig.cropped(*self.crop)
         if self.size is None:
             return window
+        _check_smaller(self.size, window.width, window.height)
         return window.resized(*self.size)
 
     def picture(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture uint8 (H, W) or (H, W, 3), cut and resized.
 
         Raises:
-            InputError: the crop leaves the picture.
+            InputError: the crop leaves the picture, or the size is larger than the window.
         """
         found = picture
         if self.crop is not None:
@@ -61,10 +62,9 @@ class PictureGeometry:
                 )
         if self.size is None:
             return found
+        _check_smaller(self.size, found.shape[1], found.shape[0])
         # The mean over the area of each new pixel: no aliasing, and pixel centres as the rig moves.
-        shrinks = self.size[0] <= found.shape[1] and self.size[1] <= found.shape[0]
-        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(found, self.size, interpolation=way), np.uint8)
+        return np.asarray(cv2.resize(found, self.size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def parameters(self) -> dict[str, Any]:
         """As JSON keeps it."""
@@ -72,3 +72,11 @@ class PictureGeometry:
             "crop": None if self.crop is None else list(self.crop),
             "size": None if self.size is None else list(self.size),
         }
+
+
+def _check_smaller(size: tuple[int, int], width: int, height: int) -> None:
+    if not (0 < size[0] <= width and 0 < size[1] <= height):
+        raise InputError(
+            f"size: expected at most {width}x{height}, found {size[0]}x{size[1]}: enlarging adds "
+            "no information"
+        )

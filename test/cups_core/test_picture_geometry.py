@@ -93,3 +93,12 @@ def test_a_crop_that_leaves_the_picture_is_refused(crop: tuple[int, int, int, in
         geometry.picture(np.zeros((HEIGHT, WIDTH), np.uint8))
     with pytest.raises(InputError, match="leaves the image of 160x120"):
         geometry.rig(RIG)
+
+
+@pytest.mark.parametrize("size", [(WIDTH + 1, 10), (10, HEIGHT + 1), (0, 10)])
+def test_a_size_that_is_no_smaller_one_is_refused(size: tuple[int, int]) -> None:
+    geometry = PictureGeometry(size=size)
+    with pytest.raises(InputError, match="size: expected at most 160x120, found"):
+        geometry.picture(np.zeros((HEIGHT, WIDTH), np.uint8))
+    with pytest.raises(InputError, match="size: expected at most 160x120, found"):
+        geometry.rig(RIG)

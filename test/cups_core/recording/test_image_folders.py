@@ -329,5 +329,5 @@ def test_a_picture_that_is_none_says_which(plain: Path) -> None:
     (plain / "left/0001.png").write_bytes(b"nothing")
     with pytest.raises(InputError, match="left/0001.png: expected a PNG or JPEG picture"):
         read_picture(plain / "left/0001.png")
-    with pytest.raises(RecordingError, match="gone.png: cannot be read"):
+    with pytest.raises(InputError, match="gone.png: cannot be read"):
         read_picture(plain / "left/gone.png")
