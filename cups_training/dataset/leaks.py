@@ -16,13 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cups_core import thumbnail
 from cups_core.errors import InputError
-from cups_core.frame_quality import (
-    THUMBNAIL_HEIGHT,
-    THUMBNAIL_WIDTH,
-    FrameQuality,
-    changed_share,
-)
+from cups_core.frame_quality import FrameQuality
 from cups_training.dataset.drive import Drive
 
 SAMPLED_FRAMES = 100
@@ -115,10 +111,7 @@ def _common_time(first: Drive, second: Drive) -> Relation | None:
         return None
     step = max(1, len(moments) // SAMPLED_MOMENTS)
     sample = moments[::step]
-    alike = sum(
-        changed_share(_cells(first, one), _cells(second, other)) < ALIKE_SHARE
-        for one, other in sample
-    )
+    alike = sum(_look_alike(_cells(first, one), _cells(second, other)) for one, other in sample)
     if 2 * alike <= len(sample):
         return None
     detail = f"{len(moments)} frames were taken at one time and look alike"
@@ -152,8 +145,11 @@ def _sampled(drive: Drive) -> Cells:
 
 def _cells(drive: Drive, index: int) -> Cells:
     gray = cv2.cvtColor(drive.frame(index).left, cv2.COLOR_RGB2GRAY)
-    size = (THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT)
-    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(thumbnail.thumbnail_of(gray))
+
+
+def _look_alike(first: Cells, second: Cells) -> bool:
+    return bool(thumbnail.changed_cells(first, second) < ALIKE_SHARE * thumbnail.CELLS)
 
 
 def _alike(first: Cells, second: Cells) -> int:
@@ -164,7 +160,7 @@ def _alike(first: Cells, second: Cells) -> int:
     count = 0
     for index, row in enumerate(correlation):
         candidates = np.flatnonzero(row > CANDIDATE_CORRELATION)
-        count += any(changed_share(first[index], second[k]) < ALIKE_SHARE for k in candidates)
+        count += any(_look_alike(first[index], second[place]) for place in candidates)
     return count
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -19,11 +18,12 @@ from cups_core.errors import CalibrationError, InputError
 from cups_core.frames import NANOSECONDS_PER_SECOND
 from cups_core.image_decoding import SignificantBits, decode_compressed, decode_raw
 from cups_core.recording.recording import RecordedMessage, Recording
+from cups_core.recording.stereo_topics import COMPRESSED, is_rectified
 from cups_core.stereo_pairing import Pair, Side, StereoPairing
 from cups_training.extraction.file_hashes import FileHashes
 from cups_training.extraction.settings import ExtractionSettings
 from cups_training.extraction.source import Drops, SourceImage, SourcePair
-from cups_training.extraction.topic_map import COMPRESSED, TopicMap
+from cups_training.extraction.topic_map import TopicMap
 
 WAITING_IMAGES = 30
 LOOKED_AT_IMAGES = 10
@@ -61,7 +61,7 @@ class BagSource:
             CameraCalibration.from_message(recording.decoded(self._infos[info]), info)
             for info in topics.infos
         )
-        self.is_rectified = all(map(_says_rectified, topics.images))
+        self.is_rectified = all(map(is_rectified, topics.images))
         self._bits = self._significant_bits(settings.significant_bits)
         self._clock_jumps = 0
         self._changed_infos = 0
@@ -213,12 +213,6 @@ class BagSource:
                 f"camera_info differs from the first one in {self._changed_infos} messages; the "
                 "first one was used for the whole drive"
             )
-
-
-def _says_rectified(topic: str) -> bool:
-    """Whether the name of an image topic says that its pictures are rectified."""
-    leaf = topic.removesuffix("/compressed").rpartition("/")[2]
-    return re.search(r"(?<!un)(?<!un_)rect", leaf) is not None
 
 
 def _decoded(recording: Recording, message: RecordedMessage, bits: int) -> NDArray[np.uint8]:

@@ -18,8 +18,8 @@ from cups_core.frame_quality import measure
 from cups_core.rig_validation import RigFault, measure_epipolar
 from cups_training.dataset.drive import SIDES, DriveWriter
 from cups_training.extraction.geometry import Geometry
-from cups_training.extraction.picture_files import encoded, recognized
 from cups_training.extraction.source import SourceImage, SourcePair
+from cups_training.extraction.stored_pictures import encoded, recognized
 
 Picture = NDArray[np.uint8]
 Row = dict[str, Any]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.camera_calibration import stereo_rig
+from cups_core.picture_geometry import PictureGeometry
 from cups_core.rectification import StereoRectification
 from cups_core.rig import StereoRig
 from cups_training.extraction.settings import ExtractionSettings
@@ -30,7 +30,7 @@ class Geometry:
 
     Raises:
         CalibrationError: the two cameras do not form a stereo pair.
-        InputError: the crop leaves the picture.
+        InputError: the crop leaves the picture, or the size is larger than it.
     """
 
     def __init__(self, source: StereoSource, settings: ExtractionSettings) -> None:
@@ -45,21 +45,12 @@ class Geometry:
             self.rig: StereoRig = self._rectification.rig
         else:
             self.rig = stereo_rig(left, right, "left camera", "right camera")
-        self._window = settings.window
-        if self._window:
-            self.rig = self.rig.cropped(*self._window)
-        self._size = settings.output_size
-        if self._size == (self.rig.width, self.rig.height):
-            self._size = None
-        if self._size:
-            shrinks = self._size[0] < self.rig.width
-            self._interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            self.rig = self.rig.resized(*self._size)
-        self.is_identity = not (
-            self._window
-            or self._size
-            or (self._rectification and not self._rectification.is_identity)
-        )
+        self._cut = PictureGeometry(settings.window, settings.output_size)
+        if self._cut.size == (self.rig.width, self.rig.height) and not self._cut.crop:
+            self._cut = PictureGeometry()
+        self.rig = self._cut.rig(self.rig)
+        is_left_as_recorded = self._rectification is None or self._rectification.is_identity
+        self.is_identity = self._cut.is_identity and is_left_as_recorded
 
     def apply(self, left: Picture, right: Picture) -> tuple[Picture, Picture]:
         """Both pictures, uint8 (H, W) or (H, W, 3) of the recorded size, as the dataset has them.
@@ -69,30 +60,17 @@ class Geometry:
         """
         if self._rectification:
             left, right = self._rectification.apply(left, right)
-        return self._cut(left), self._cut(right)
-
-    def _cut(self, picture: Picture) -> Picture:
-        if self._window:
-            column, row, width, height = self._window
-            picture = picture[row : row + height, column : column + width]
-        if self._size:
-            picture = np.asarray(
-                cv2.resize(picture, self._size, interpolation=self._interpolation), np.uint8
-            )
-        return picture
+        return self._cut.picture(left), self._cut.picture(right)
 
     def origin(self) -> dict[str, Any]:
         """What was done and to pictures of which cameras, as `calibration.json` keeps it."""
-        done: dict[str, Any] = {
+        rectification = None
+        if self._rectification:
+            rectification = self._rectification.parameters()
+            del rectification["left"], rectification["right"]
+        return {
             "left": self._left.row(),
             "right": self._right.row(),
-            "rectification": None,
-            "crop": list(self._window) if self._window else None,
-            "resized_to": list(self._size) if self._size else None,
+            "rectification": rectification,
+            **self._cut.parameters(),
         }
-        if self._rectification:
-            parameters = self._rectification.parameters()
-            done["rectification"] = {
-                name: value for name, value in parameters.items() if name not in ("left", "right")
-            }
-        return done

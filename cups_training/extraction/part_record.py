@@ -20,6 +20,8 @@ from cups_training.selection.pairs import MeasuredFrame, PairDecision, select
 from cups_training.selection.settings import SelectionSettings
 from cups_training.selection.timing import clip_numbers, usual_interval_ns
 
+FEWEST_LOOKS = 3
+
 
 class PartRecord:
     """A part of a drive whose pairs have all been worked on.
@@ -141,7 +143,8 @@ class PartRecord:
         ]
         wrong = [(stamp, fault) for stamp, fault in faults if fault]
         notes = list(common["source"]["notes"])
-        if wrong:
+        # One pair says little: a few false matches are enough.
+        if len(faults) >= FEWEST_LOOKS and 2 * len(wrong) > len(faults):
             notes.append(
                 f"the rig looks wrong in {len(wrong)} of {len(faults)} looks at it, first at "
                 f"{wrong[0][0]}: {wrong[0][1]}"

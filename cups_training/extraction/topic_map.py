@@ -12,8 +12,6 @@ from cups_core.errors import InputError
 from cups_core.recording.messages import Topic
 from cups_core.recording.stereo_topics import COMPRESSED, INFO, RAW, propose
 
-__all__ = ["COMPRESSED", "TopicMap", "chosen_topics", "topics_from_words"]
-
 
 @dataclasses.dataclass(frozen=True)
 class TopicMap:
