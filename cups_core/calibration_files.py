@@ -89,7 +89,7 @@ def read_kitti(file: Path, left: str, right: str, size: Size) -> CameraPair:
     if rectified_size is not None and rectified_size.size == 2 and tuple(rectified_size) != size:
         raise CalibrationError(
             f"{file}: expected pictures of {rectified_size[0]:g}x{rectified_size[1]:g} as it says "
-            f"of rectified ones, found {size[0]}x{size[1]}: take KITTI's _sync archive, not _extract"
+            f"of rectified ones, found {size[0]}x{size[1]}: take KITTI's _sync archive"
         )
     first, second = (rectified_camera(rows[name].reshape(3, 4), size) for name in (left, right))
     return first, second
