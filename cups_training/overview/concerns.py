@@ -11,7 +11,7 @@ from typing import Any
 
 from cups_training.overview.drive_facts import DriveFacts
 from cups_training.overview.reasons import KEPT
-from cups_training.overview.samples import Sample
+from cups_training.overview.samples import NO_LOOK, Look
 
 MUCH_LOST = 0.02
 FEW_KEPT = 0.5
@@ -34,7 +34,7 @@ class Concern:
 
 def concerns(
     drives: Sequence[DriveFacts],
-    samples: Mapping[str, Sequence[Sample]],
+    looks: Mapping[str, Look],
     manifest: Mapping[str, Any],
 ) -> list[Concern]:
     """All there is to say, what is wrong first."""
@@ -48,23 +48,19 @@ def concerns(
         for leak in manifest.get("leaks", [])
     ]
     for facts in drives:
-        found += _of_drive(facts, samples.get(facts.name, ()))
+        found += _of_drive(facts, looks.get(facts.name, NO_LOOK))
     return sorted(found, key=lambda concern: not concern.is_wrong)
 
 
-def _of_drive(facts: DriveFacts, samples: Sequence[Sample]) -> list[Concern]:
+def _of_drive(facts: DriveFacts, look: Look) -> list[Concern]:
     found = []
-    complaints = [sample.complaint for sample in samples if sample.complaint]
+    if look.rig_complaint:
+        found.append(Concern(True, facts.name, look.rig_complaint))
+    complaints = [sample.complaint for sample in look.samples if sample.complaint]
     if complaints:
-        # One frame may be spoilt by a passing bus; a rig is wrong in most.
-        is_wrong = 2 * len(complaints) > len(samples)
-        found.append(
-            Concern(
-                is_wrong,
-                facts.name,
-                f"{complaints[0]} ({len(complaints)} of {len(samples)} frames looked at)",
-            )
-        )
+        text = f"{complaints[0]} ({len(complaints)} of {len(look.samples)} frames looked at)"
+        # A bus may fill one frame; a rig is wrong in most.
+        found.append(Concern(2 * len(complaints) > len(look.samples), facts.name, text))
     kinds = facts.kinds
     if facts.pairs and not kinds[KEPT]:
         found.append(Concern(True, facts.name, "no pair is kept: nothing can be learned from it"))

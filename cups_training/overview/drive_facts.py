@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cups_core.frames import NANOSECONDS_PER_SECOND
 from cups_training.dataset.drive import SIDES, Drive
-from cups_training.dataset.layout import FRAMES, PROVENANCE
+from cups_training.dataset.layout import FRAMES, PAIRS, PROVENANCE
 from cups_training.overview.reasons import KEPT
 from cups_training.whole_files import FileError, read_json
 
@@ -55,6 +55,7 @@ class DriveFacts:
         provenance: what extraction or import wrote; empty for other drives.
         start_ns: time of the first recorded frame.
         bytes_on_disk: of all pictures, about so much for a large drive.
+        is_selected: whether pairs were selected; otherwise all count as kept.
     """
 
     drive: Drive
@@ -67,11 +68,17 @@ class DriveFacts:
     provenance: Mapping[str, Any]
     start_ns: int
     bytes_on_disk: int
+    is_selected: bool
 
     @property
     def name(self) -> str:
         """Of the drive."""
         return self.drive.name
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether any frame has a sharpness."""
+        return not bool(np.isnan(self.sharpness).all())
 
     @property
     def kinds(self) -> Counter[str]:
@@ -129,6 +136,7 @@ def drive_facts(drive: Drive, split: str) -> DriveFacts:
         read_json(path) if path.exists() else {},
         start_ns,
         _weight(drive),
+        (drive.path / PAIRS).exists(),
     )
 
 

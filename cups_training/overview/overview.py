@@ -18,7 +18,7 @@ from cups_training.overview.concerns import concerns
 from cups_training.overview.drive_facts import DriveFacts, drive_facts
 from cups_training.overview.label_state import label_states
 from cups_training.overview.page import Content, overview_page
-from cups_training.overview.samples import sampled
+from cups_training.overview.samples import look_at, measured_in_part
 from cups_training.overview.sheets import as_jpeg, drive_sheet
 from cups_training.whole_files import read_json, write_whole
 
@@ -26,6 +26,8 @@ PAGE, SHEETS = "overview.html", "overview"
 MOST_SAMPLES = 36
 """Frames that are looked at: three pictures each of about 20 kB within the page."""
 MOST_PER_DRIVE = 3
+MOST_MEASURED = 400
+"""Frames that are measured for the curves of drives that were never measured."""
 
 
 def write_overview(root: Path) -> Path:
@@ -46,9 +48,11 @@ def write_overview(root: Path) -> Path:
     manifest = read_json(root / MANIFEST) if (root / MANIFEST).exists() else {}
     shown = _chosen(drives)
     per_drive = max(1, min(MOST_PER_DRIVE, MOST_SAMPLES // len(shown)))
-    samples = {facts.name: sampled(facts, per_drive) for facts in shown}
+    per_curve = max(2, MOST_MEASURED // len(shown))
+    shown = [facts if facts.is_measured else measured_in_part(facts, per_curve) for facts in shown]
+    looks = {facts.name: look_at(facts, per_drive) for facts in shown}
     for facts in shown:
-        sheet = drive_sheet(facts, samples[facts.name])
+        sheet = drive_sheet(facts, looks[facts.name].samples)
         if sheet is not None:
             write_whole(root / SHEETS / f"{facts.name}.jpg", as_jpeg(sheet))
     page = overview_page(
@@ -57,8 +61,8 @@ def write_overview(root: Path) -> Path:
             manifest,
             drives,
             shown,
-            samples,
-            concerns(drives, samples, manifest),
+            looks,
+            concerns(drives, looks, manifest),
             label_states(dataset),
             sum(facts.bytes_on_disk for facts in drives),
         )

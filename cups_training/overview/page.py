@@ -19,8 +19,8 @@ from cups_training.overview.drive_facts import DriveFacts
 from cups_training.overview.drive_part import drive_part
 from cups_training.overview.label_state import LabelState
 from cups_training.overview.reasons import KEPT, in_order, meaning
-from cups_training.overview.samples import Sample
-from cups_training.overview.time_line import clock
+from cups_training.overview.samples import NO_LOOK, Look
+from cups_training.overview.time_line import length_text
 
 MOST_ROWS = 500
 
@@ -34,7 +34,7 @@ class Content:
         manifest: of the dataset; empty where it has none.
         drives: all of them.
         shown: those that get a time line and pictures.
-        samples: frames that were looked at, by drive.
+        looks: what was seen of those, by name.
         concerns: what to know first.
         labels: of all recipes.
         bytes_on_disk: of all pictures.
@@ -44,7 +44,7 @@ class Content:
     manifest: Mapping[str, Any]
     drives: Sequence[DriveFacts]
     shown: Sequence[DriveFacts]
-    samples: Mapping[str, Sequence[Sample]]
+    looks: Mapping[str, Look]
     concerns: Sequence[Concern]
     labels: Sequence[LabelState]
     bytes_on_disk: int
@@ -64,7 +64,7 @@ def overview_page(content: Content) -> str:
         lost=_lost_table(content.drives),
         legend=_legend(kinds),
         drives="".join(
-            drive_part(facts, content.samples.get(facts.name, ())) for facts in content.shown
+            drive_part(facts, content.looks.get(facts.name, NO_LOOK)) for facts in content.shown
         ),
         not_shown=_not_shown(content),
         splits=_splits(content.drives),
@@ -99,7 +99,7 @@ def _figures(content: Content, kinds: Counter[str]) -> dict[str, str]:
     return {
         "drives": f"{len(drives)}",
         "stereo frames": f"{frames:,}".replace(",", " "),
-        "of driving": clock(sum(facts.seconds for facts in drives)),
+        "of driving": length_text(sum(facts.seconds for facts in drives)),
         "pairs kept": f"{kinds[KEPT]:,}".replace(",", " "),
         "pairs dropped": f"{1 - kinds[KEPT] / max(1, kinds.total()):.0%}",
         "pictures lost": f"{lost}",
@@ -221,7 +221,7 @@ def _drive_table(drives: Sequence[DriveFacts]) -> str:
             f'<td class="n">{value}</td>'
             for value in (
                 len(facts.drive),
-                clock(facts.seconds),
+                length_text(facts.seconds),
                 f"{facts.rate_hz:.1f} Hz" if facts.rate_hz == facts.rate_hz else "–",
                 f"{facts.kinds[KEPT]} of {len(facts.pairs)}",
                 len(set(facts.drive.clips)),

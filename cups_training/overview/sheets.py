@@ -66,7 +66,7 @@ def drive_sheet(facts: DriveFacts, samples: Sequence[Sample]) -> Image | None:
         for sample in shown
         for caption in (
             f"{facts.name}, {clock(sample.time_s)}",
-            f"right{'' if sample.rows is None else f', rows {sample.rows.median_dy_px:+.2f} px'}",
+            "right",
             f"disparity, {sample.valid_share:.0%} confirmed",
         )
     ]

@@ -71,6 +71,14 @@ def clock(seconds: float, step_s: float = 1.0) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def length_text(seconds: float) -> str:
+    """A duration as people say it: 7.5 s, 12 min, 1 h 05 min."""
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 20 else f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
 def _x(time_s: float, scale: float) -> float:
     return LEFT + time_s * scale
 
