@@ -26,6 +26,7 @@ VERBS = {
         "cups_training.labelling.command",
         "make panoptic pseudo-labels of a dataset's drives",
     ),
+    "overview": ("cups_training.overview.command", "show a dataset on one page"),
 }
 """Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""
 
