@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,29 @@ def _run(bag: Path, target: Path, arguments: Sequence[str]) -> dict[str, float]:
     }
 
 
+def workers(pictures: Sequence[Pair], folder: Path, options: argparse.Namespace) -> list[Row]:
+    """Encoding in threads and in processes, to which pictures have to be copied."""
+    work = [picture for pair in pictures for picture in pair] * 8
+    rows: list[Row] = []
+    pools: dict[str, Executor | None] = {
+        "here": None,
+        "2 threads": ThreadPoolExecutor(2),
+        "2 processes": ProcessPoolExecutor(2),
+    }
+    for title, pool in pools.items():
+        run = map if pool is None else pool.map
+        list(run(encode_png, work[:8]))
+        best = float("inf")
+        for _ in range(REPEATS):
+            before = time.perf_counter()
+            size = sum(map(len, run(encode_png, work)))
+            best = min(best, time.perf_counter() - before)
+        rows.append({"where": title, "pairs/s": len(work) / 2 / best, "kB": size / len(work) / 1e3})
+        if pool is not None:
+            pool.shutdown()
+    return rows
+
+
 def memory(pictures: Sequence[Pair], folder: Path, options: argparse.Namespace) -> list[Row]:
     """Resident memory over bags of different length."""
     rows: list[Row] = []
@@ -331,6 +355,7 @@ def _digest(folder: Path) -> str:
 MEASURES: dict[str, Callable[[Sequence[Pair], Path, argparse.Namespace], list[Row]]] = {
     "encoders": encoders,
     "throughput": throughput,
+    "workers": workers,
     "memory": memory,
     "kills": kills,
 }
