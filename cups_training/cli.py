@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from cups_core.errors import CupsError
 
 VERBS = {
+    "inspect": ("cups_training.inspection.command", "say what a recorded drive holds"),
     "extract": ("cups_training.extraction.command", "turn recorded drives into a dataset"),
+    "import": ("cups_training.importing.command", "turn folders of pictures into a dataset"),
     "doctor": ("cups_training.doctor.command", "say what is installed and whether it fits"),
     "demo": ("cups_training.demo.command", "play a stereo drive through the vehicle node"),
     "fit-semantics": (
@@ -28,6 +30,7 @@ VERBS = {
         "cups_training.exporting.command",
         "write a dataset and its labels in another tool's format",
     ),
+    "overview": ("cups_training.overview.command", "show a dataset on one page"),
 }
 """Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""
 

@@ -43,13 +43,13 @@ def still_pairs(
     cells = _without_passing(stamps_ns, qualities, settings.passing_s)
     restless = _restlessness(cells, ends)
     changes = [
-        changed_cells(cells[start], cells[end]) >= settings.least_change * CELLS + restless[start]
+        changed_cells(cells[start], cells[end]) / CELLS - restless[start]
         for start, end in enumerate(ends)
     ]
     # A change that stays is seen by all links across it: for the span. What moves is seen longer.
     least_ns = span_ns + round(settings.shortest_change_s * NANOSECONDS_PER_SECOND)
     still = [True] * max(0, count - 1)
-    for first, last in _runs(changes):
+    for first, last in _runs(changes, settings.least_change):
         is_cut_off = first == 0 or ends[last] == count - 1
         if is_cut_off or stamps_ns[last + 1] - stamps_ns[first] >= least_ns:
             still[first : ends[last]] = [False] * (ends[last] - first)
@@ -57,17 +57,17 @@ def still_pairs(
 
 
 def _restlessness(cells: Sequence[Thumbnail], ends: Sequence[int]) -> list[float]:
-    """Cells that change by chance, as rain makes them: that differ already in the next frame.
+    """Share of the cells that change by chance, as in rain: they differ already one frame later.
 
-    What moves changes more cells the longer one looks, chance does not. Motion also changes some
-    from frame to frame, so that chance is taken for no more than a few.
+    What moves changes more cells the longer one looks, chance does not. Motion, too, changes some
+    from frame to frame, so no more than a few are taken for chance.
     """
     steps = [changed_cells(before, after) for before, after in pairwise(cells)]
     found = []
     for start, end in enumerate(ends):
         around = sorted(steps[start:end])
         is_one_step = end == start + 1
-        by_chance = 0 if is_one_step else min(around[len(around) // 2], MOST_BY_CHANCE * CELLS)
+        by_chance = 0.0 if is_one_step else min(around[len(around) // 2] / CELLS, MOST_BY_CHANCE)
         found.append(CHANCE_FACTOR * by_chance)
     return found
 
@@ -92,9 +92,9 @@ def _without_passing(
     return medians
 
 
-def _runs(marks: Sequence[bool]) -> Iterator[tuple[int, int]]:
-    """First and last index of each run of true marks."""
-    for is_marked, run in groupby(enumerate(marks), key=lambda item: item[1]):
-        if is_marked:
-            places = [index for index, _ in run]
-            yield places[0], places[-1]
+def _runs(changes: Sequence[float], least: float) -> Iterator[tuple[int, int]]:
+    """First and last index of each run of changes; half of `least` continues one."""
+    for is_change, run in groupby(enumerate(changes), key=lambda item: item[1] >= least / 2):
+        places = list(run)
+        if is_change and max(change for _, change in places) >= least:
+            yield places[0][0], places[-1][0]

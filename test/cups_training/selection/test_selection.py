@@ -82,7 +82,7 @@ def test_traffic_in_front_of_a_parked_vehicle_is_no_duplicate() -> None:
 
 def test_even_a_distant_walker_is_none() -> None:
     kept = [decision.kept for decision in select(film(distant_walker, 50), USUAL)]
-    assert sum(kept) > 0.9 * len(kept)
+    assert sum(kept) > 0.7 * len(kept)
 
 
 def flickering(index: int) -> Gray:
