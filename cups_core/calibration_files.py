@@ -69,13 +69,13 @@ def read_kitti(file: Path, left: str, right: str, size: Size) -> CameraPair:
         size: (width, height) of the pictures.
 
     Raises:
-        CalibrationError: a projection is missing.
+        CalibrationError: a projection is missing, or is of pictures of another size.
     """
     rows: dict[str, Matrix] = {}
     for line in _text(file).splitlines():
         name, colon, numbers = line.rpartition(":")
         words = numbers.split()
-        if len(words) == 12:
+        if len(words) == 12 or name.startswith("S_rect"):
             try:
                 rows[name if colon else f"P{len(rows)}"] = np.array(words, np.float64)
             except ValueError as error:
@@ -84,6 +84,12 @@ def read_kitti(file: Path, left: str, right: str, size: Size) -> CameraPair:
         raise CalibrationError(
             f"{file}: expected {left} and {right} with 12 numbers each, found "
             f"{', '.join(rows) or 'neither'}"
+        )
+    rectified_size = rows.get(left.replace("P_rect", "S_rect"))
+    if rectified_size is not None and rectified_size.size == 2 and tuple(rectified_size) != size:
+        raise CalibrationError(
+            f"{file}: expected pictures of {rectified_size[0]:g}x{rectified_size[1]:g} as it says "
+            f"of rectified ones, found {size[0]}x{size[1]}: take KITTI's _sync archive"
         )
     first, second = (rectified_camera(rows[name].reshape(3, 4), size) for name in (left, right))
     return first, second

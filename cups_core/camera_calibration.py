@@ -158,6 +158,13 @@ def stereo_rig(
             f"{left_P[0, 0]:.3f}, cx {right_P[0, 2]:.3f} and {left_P[0, 2]:.3f}, cy "
             f"{right_P[1, 2]:.3f} and {left_P[1, 2]:.3f}): rectify both cameras as one stereo pair"
         )
+    sideways, upwards = np.abs(right_P[:2, 3] - left_P[:2, 3])
+    if upwards > sideways:
+        raise CalibrationError(
+            f"{right_name}: the cameras stand one above the other (P[7] = {right_P[1, 3]:g}), "
+            "expected side by side: turn both cameras' pictures by 90 degrees, or calibrate them "
+            "as a horizontal pair"
+        )
     fx, shift = float(right_P[0, 0]), float(right_P[0, 3])
     baseline_m = (float(left_P[0, 3]) - shift) / fx
     if not baseline_m > 0:
@@ -168,7 +175,9 @@ def stereo_rig(
                 "left and right are swapped; exchange the topics of the two cameras "
                 "(left_namespace and right_namespace at the launch)"
                 if baseline_m < 0
-                else "calibrate the cameras as a stereo pair"
+                else "how the cameras stand to each other is unknown; calibrate them as a stereo "
+                "pair (camera_calibration with both cameras writes R and P), or use the "
+                "calibration that a stereo driver publishes"
             )
         )
     return StereoRig(left_P[:, :3], baseline_m, left.width, left.height)

@@ -1,4 +1,4 @@
-"""Cuts and shrinks the pictures of a rig, and the rig along with them.
+"""Cuts and resizes the pictures of a rig, and the rig along with them.
 
 `cups extract` and `cups import` use it, so that a smaller dataset keeps right metres.
 """
@@ -22,7 +22,7 @@ class PictureGeometry:
 
     Attributes:
         crop: (left, top, width, height) of the window that is kept, pixels.
-        size: (width, height) that the window shrinks to, pixels.
+        size: (width, height) that the window is resized to, pixels.
     """
 
     crop: tuple[int, int, int, int] | None = None
@@ -42,11 +42,11 @@ class PictureGeometry:
         window = rig if self.crop is None else rig.cropped(*self.crop)
         if self.size is None:
             return window
-        self._check_smaller(window.width, window.height)
+        _check_smaller(self.size, window.width, window.height)
         return window.resized(*self.size)
 
     def picture(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture uint8 (H, W) or (H, W, 3), cut and shrunk.
+        """The picture uint8 (H, W) or (H, W, 3), cut and resized.
 
         Raises:
             InputError: the crop leaves the picture, or the size is larger than the window.
@@ -62,7 +62,7 @@ class PictureGeometry:
                 )
         if self.size is None:
             return found
-        self._check_smaller(found.shape[1], found.shape[0])
+        _check_smaller(self.size, found.shape[1], found.shape[0])
         # The mean over the area of each new pixel: no aliasing, and pixel centres as the rig moves.
         return np.asarray(cv2.resize(found, self.size, interpolation=cv2.INTER_AREA), np.uint8)
 
@@ -73,10 +73,10 @@ class PictureGeometry:
             "size": None if self.size is None else list(self.size),
         }
 
-    def _check_smaller(self, width: int, height: int) -> None:
-        assert self.size is not None
-        if not (0 < self.size[0] <= width and 0 < self.size[1] <= height):
-            raise InputError(
-                f"size: expected at most {width}x{height}, found {self.size[0]}x{self.size[1]}: "
-                "enlarging adds no information"
-            )
+
+def _check_smaller(size: tuple[int, int], width: int, height: int) -> None:
+    if not (0 < size[0] <= width and 0 < size[1] <= height):
+        raise InputError(
+            f"size: expected at most {width}x{height}, found {size[0]}x{size[1]}: enlarging adds "
+            "no information"
+        )

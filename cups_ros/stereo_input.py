@@ -16,6 +16,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from cups_core.errors import InputError
 from cups_core.frames import StereoFrame
+from cups_core.image_decoding import SignificantBits
 from cups_core.settings import setting
 from cups_core.stereo_pairing import Side
 from cups_ros.camera_info import stereo_rig
@@ -54,6 +55,13 @@ class StereoInputSettings:
     sync_queue_size: int = setting(
         10, "how many images of one camera wait for the other camera's", minimum=1, maximum=1000
     )
+    significant_bits: int = setting(
+        0,
+        "bits that 16-bit images fill, from the lowest (8 to 16); 0 takes the fewest that hold all "
+        "seen so far",
+        minimum=0,
+        maximum=16,
+    )
 
 
 class StereoTopics(NamedTuple):
@@ -74,6 +82,7 @@ class StereoMessages:
     left_info: CameraInfo
     right_info: CameraInfo
     topics: StereoTopics
+    significant_bits: SignificantBits
 
     def frame(self) -> StereoFrame:
         """The pictures, decoded, with their calibration.
@@ -85,8 +94,10 @@ class StereoMessages:
         rig = stereo_rig(
             self.left_info, self.right_info, self.topics.left_info, self.topics.right_info
         )
-        left = rgb_image(self.left, self.topics.left)
-        right = rgb_image(self.right, self.topics.right)
+        for image, topic in ((self.left, self.topics.left), (self.right, self.topics.right)):
+            self.significant_bits.look(image, topic)
+        left = rgb_image(self.left, self.topics.left, self.significant_bits.value)
+        right = rgb_image(self.right, self.topics.right, self.significant_bits.value)
         for image, topic, info_topic in (
             (left, self.topics.left, self.topics.left_info),
             (right, self.topics.right, self.topics.right_info),
@@ -122,6 +133,7 @@ class StereoInput:
         self._node = node
         self._settings = settings
         self._on_pair = on_pair
+        self._significant_bits = SignificantBits(settings.significant_bits)
         self._infos: dict[Side, CameraInfo] = {}
         self._uncalibrated: tuple[Image | CompressedImage, Image | CompressedImage] | None = None
         self._images = {
@@ -253,6 +265,11 @@ class StereoInput:
         self.pairs += 1
         self._on_pair(
             StereoMessages(
-                left, right, self._infos[Side.LEFT], self._infos[Side.RIGHT], self._topics
+                left,
+                right,
+                self._infos[Side.LEFT],
+                self._infos[Side.RIGHT],
+                self._topics,
+                self._significant_bits,
             )
         )

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from cups_core.errors import CupsError
 
 VERBS = {
+    "inspect": ("cups_training.inspection.command", "say what a recorded drive holds"),
     "extract": ("cups_training.extraction.command", "turn recorded drives into a dataset"),
+    "import": ("cups_training.importing.command", "turn folders of pictures into a dataset"),
     "doctor": ("cups_training.doctor.command", "say what is installed and whether it fits"),
     "demo": ("cups_training.demo.command", "play a stereo drive through the vehicle node"),
     "fit-semantics": (

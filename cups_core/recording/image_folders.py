@@ -24,7 +24,7 @@ from cups_core.calibration_files import (
     read_euroc,
     read_kitti,
 )
-from cups_core.errors import CalibrationError, RecordingError
+from cups_core.errors import CalibrationError, InputError, RecordingError
 from cups_core.image_decoding import FULL_BITS, decode_compressed
 from cups_core.picture_files import picture_size
 from cups_core.picture_stamps import (
@@ -104,8 +104,7 @@ class ImageFolder:
 
         Raises:
             CalibrationError: the files cannot be used.
-            InputError: the first picture is none.
-            RecordingError: the first picture cannot be read.
+            InputError: the first picture cannot be read.
         """
         first = next(iter(self.left.values()))
         return self.read_cameras(picture_size(read_encoded(first).data, str(first)))
@@ -114,6 +113,15 @@ class ImageFolder:
     def camera_names(self) -> tuple[str, str]:
         """Where the calibrations come from, for messages: left and right."""
         return str(self.calibration_files[0]), str(self.calibration_files[-1])
+
+    @property
+    def stamp_source(self) -> str:
+        """Where the stamps come from, for people."""
+        if stamps_from_names([name for name in self.left if name in self.right]) is not None:
+            return "file names"
+        if self.stamp_files is not None:
+            return self.stamp_files[0].name
+        return f"{self.rate_hz:g} frames per second"
 
     @property
     def unpaired(self) -> list[Path]:
@@ -151,20 +159,19 @@ def read_encoded(file: Path) -> EncodedFile:
     """The file as it is.
 
     Raises:
-        RecordingError: it cannot be read.
+        InputError: it cannot be read.
     """
     try:
         return EncodedFile(file.suffix[1:], np.fromfile(file, np.uint8))
     except OSError as error:
-        raise RecordingError(f"{file}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
 
 
 def read_picture(file: Path, significant_bits: int = FULL_BITS) -> NDArray[np.uint8]:
     """The picture of a file, uint8 (H, W, 3) RGB, or (H, W) of a gray camera.
 
     Raises:
-        RecordingError: the file cannot be read.
-        InputError: it is cut or no picture.
+        InputError: it cannot be read, is cut or no picture.
     """
     return decode_compressed(read_encoded(file), str(file), significant_bits)
 

@@ -175,6 +175,14 @@ def test_a_picture_that_kitti_left_out_does_not_shift_the_stamps(tmp_path: Path)
     assert steps.tolist() == [103_500_000, 207_000_000]
 
 
+def test_unrectified_kitti_pictures_are_refused(tmp_path: Path) -> None:
+    folder = write_kitti_raw(tmp_path, "0001", (0,), lines=1)
+    for file in folder.rglob("*.png"):
+        cv2.imwrite(str(file), np.zeros((HEIGHT + 4, WIDTH + 6, 3), np.uint8))
+    with pytest.raises(CalibrationError, match=r"pictures of 24x16 .* found 30x20: .*_sync"):
+        _ = one(folder).cameras
+
+
 def test_color_cameras_come_before_gray_ones(tmp_path: Path) -> None:
     folder = one(write_kitti_raw(tmp_path, "0001", (0,), lines=1))
     assert read_picture(folder.pairs()[0].left).ndim == 3
@@ -329,5 +337,5 @@ def test_a_picture_that_is_none_says_which(plain: Path) -> None:
     (plain / "left/0001.png").write_bytes(b"nothing")
     with pytest.raises(InputError, match="left/0001.png: expected a PNG or JPEG picture"):
         read_picture(plain / "left/0001.png")
-    with pytest.raises(RecordingError, match="gone.png: cannot be read"):
+    with pytest.raises(InputError, match="gone.png: cannot be read"):
         read_picture(plain / "left/gone.png")
