@@ -30,7 +30,7 @@ from cups_training.labelling.clip_result import LABELLED, ClipResult, FrameRecor
 from cups_training.labelling.clips import Clip
 from cups_training.labelling.label_folder import LabelFolder
 from cups_training.privacy.blurring import BlurSettings, unreadable
-from cups_training.privacy.label_zones import LabelZones
+from cups_training.privacy.label_zones import ALL, NONE, THINGS, LabelZones
 from cups_training.privacy.regions import FrameContext, RegionDetector, Side
 from cups_training.synthetic.classes import StreetClass
 from cups_training.synthetic.drive import SyntheticDrive
@@ -41,6 +41,13 @@ SIDES: tuple[Side, Side] = ("left", "right")
 HIDDEN_SHARE = 0.95
 PERSONS = f"{StreetClass.PERSON:d},{StreetClass.RIDER:d},{StreetClass.BICYCLE:d}"
 VEHICLES = f"{StreetClass.CAR:d}"
+VARIANTS = {
+    "": (THINGS, THINGS),
+    ", heads": (THINGS, NONE),
+    ", plates": (NONE, THINGS),
+    ", all classes": (ALL, ALL),
+}
+"""What users may ask for: classes for heads and for plates."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,11 @@ def main() -> None:
     chosen = parser.parse_args()
     dataset = Dataset(chosen.dataset)
     with TemporaryDirectory() as folder:
-        detectors = {name: LabelZones(dataset.labels(name)) for name in chosen.labels}
+        detectors = {
+            f"{name}{title}": LabelZones(dataset.labels(name), *words)
+            for name in chosen.labels
+            for title, words in VARIANTS.items()
+        }
         for kind in ("moving", "instance"):
             root = Path(folder) / kind
             for drive in dataset.drives:
@@ -171,6 +182,7 @@ def write_truth_labels(dataset: Dataset, drive: Drive, kind: str, folder: LabelF
         records.append(FrameRecord(stamp, LABELLED, "", 0.0, 1.0, 1.0, tuple(objects)))
     things = [*map(int, f"{PERSONS},{VEHICLES}".split(","))]
     write_json(folder.thing_stuff, {"things": things, "stuff": []})
+    write_json(folder.recipe, {"masks": f"truth, {kind}"})
     clip = Clip(drive.name, 0, len(drive))
     result = ClipResult(clip, drive.fingerprint(), tuple(records), ClassStatistics.none(20))
     result.write(folder.clip(drive.name, 0))

@@ -131,7 +131,7 @@ def _soft_window(
         beyond = distance * min(half_width, half_height)
     else:
         beyond = np.maximum(aside[None] - half_width, down[:, None] - half_height)
-    weights = (beyond <= 0) if edge == 0 else np.clip(1 - beyond / edge, 0, 1)
+    weights = (beyond <= 0) if edge == 0 else 1 - beyond.clip(0, edge) / edge
     return (slice(top, bottom), slice(left, right)), weights.astype(np.float32)
 
 

@@ -49,7 +49,6 @@ class OutputLayout:
         kind: `ROWS`, `SEPARATE`, `YOLO_V8` or `YOLO_V5`.
         boxes: name of the output with boxes; of the only one, where all is in one.
         is_batched: whether the outputs have a first axis of size 1 for the picture.
-        is_transposed: whether the detections lie along the last axis (YOLO).
         scores: name of the output with scores (`SEPARATE`).
         classes: name of the output with class numbers (`SEPARATE`); empty where the scores have a
             column for each class, or the model has one class.
@@ -58,7 +57,6 @@ class OutputLayout:
     kind: str
     boxes: str
     is_batched: bool
-    is_transposed: bool = False
     scores: str = ""
     classes: str = ""
 
@@ -66,7 +64,7 @@ class OutputLayout:
         if self.kind == SEPARATE:
             outputs = ", ".join(name for name in (self.boxes, self.scores, self.classes) if name)
             return f"{self.kind} ({outputs})"
-        return f"{self.kind}{' along the last axis' if self.is_transposed else ''}"
+        return self.kind
 
     def decode(
         self, outputs: Mapping[str, NDArray[Any]], class_count: int
@@ -77,7 +75,7 @@ class OutputLayout:
             InputError: a class number or a score is none.
         """
         found = self._of_picture(outputs, self.boxes)
-        if self.is_transposed:
+        if self.kind == YOLO_V8:
             found = found.T
         boxes = found[:, :4]
         if self.kind == YOLO_V8:
@@ -147,10 +145,11 @@ def _in_one(tensor: Tensor, class_count: int) -> Iterator[OutputLayout]:
         return
     if tensor.shape[-1] == ROW_LENGTH:
         yield OutputLayout(ROWS, tensor.name, is_batched)
-    for kind, columns in ((YOLO_V8, 4 + class_count), (YOLO_V5, 5 + class_count)):
-        for axis in (-2, -1):
-            if is_batched and tensor.shape[axis] == columns:
-                yield OutputLayout(kind, tensor.name, is_batched, is_transposed=axis == -2)
+    # Only as they are exported: read the other way round, one is the other with one class more.
+    if is_batched and tensor.shape[-2] == 4 + class_count:
+        yield OutputLayout(YOLO_V8, tensor.name, is_batched)
+    if is_batched and tensor.shape[-1] == 5 + class_count:
+        yield OutputLayout(YOLO_V5, tensor.name, is_batched)
 
 
 def _separate(
@@ -165,7 +164,7 @@ def _separate(
         classes = _with_role("classes", names, [t for t in tensors if t.shape == one_each])
         fitting = [t for t in tensors if t.shape in (one_each, (*one_each, class_count))]
         for scores in _with_role("scores", names, [t for t in fitting if not t.is_integer]):
-            layout = (SEPARATE, boxes.name, bool(batch), False, scores.name)
+            layout = (SEPARATE, boxes.name, bool(batch), scores.name)
             others = [t for t in classes if t not in (scores, boxes)]
             if len(scores.shape) > len(one_each) or (class_count == 1 and not others):
                 if scores != boxes:

@@ -84,7 +84,7 @@ def _find(graph: Graph, dtype: int, axes: str, scale: float) -> tuple[str, str]:
     if axes.endswith("c"):
         picture = graph.add("Transpose", picture, perm=[0, 3, 1, 2])
     unit = 1 / 255 if dtype == TensorProto.UINT8 else 1 / (255 * scale)
-    # Nothing for the person; red minus the others for the face, blue minus the others for the plate.
+    # Nothing for the person, red without the others for the face, blue for the plate.
     weights = unit * np.array([[0, 0, 0], [1, -1, -1], [-1, -1, 1]])[..., None, None]
     colors = graph.add("Conv", picture, graph.constant(weights))
     colors = graph.add("Clip", colors, graph.constant(0), graph.constant(1))
@@ -109,7 +109,7 @@ def _listed(graph: Graph, maps: str, channels: int, name: str = "") -> str:
 def _output(graph: Graph, layout: str, boxes: str, scores: str) -> list[tuple[str, int, list[Any]]]:
     """Add the nodes that state the detections; name, type and shape of the outputs."""
     real, whole = TensorProto.FLOAT, TensorProto.INT64
-    if layout in ("yolo_v8", "yolo_v8_rows", "yolo_v5"):
+    if layout in ("yolo_v8", "yolo_v5"):
         parts = [_centered(graph, boxes)]
         if layout == "yolo_v5":
             best = graph.add("ReduceMax", scores, graph.constant([2], np.int64))
