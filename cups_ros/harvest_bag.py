@@ -191,7 +191,9 @@ class HarvestBag:
             name = f"harvest_{self._started}_{self._number:04d}"
             if not any((self.folder / f"{name}{end}").exists() for end in (UNFINISHED, FINISHED)):
                 return HarvestFile(
-                    self.folder / f"{name}{UNFINISHED}", self._settings.compression, self._provenance
+                    self.folder / f"{name}{UNFINISHED}",
+                    self._settings.compression,
+                    self._provenance,
                 )
 
     def _guarded(self, action: Callable[[], Result]) -> Result:

@@ -225,7 +225,6 @@ class HarvestRecorder:
 
 
 def _messages(frame: _Waiting) -> tuple[Serialized, ...]:
-    """Calibration first, so that a reader has it before the first picture."""
     return (*frame.pair.messages, frame.label.message) if frame.label else frame.pair.messages
 
 

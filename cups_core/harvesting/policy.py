@@ -14,7 +14,13 @@ from typing import NamedTuple
 from cups_core.frames import NANOSECONDS_PER_SECOND
 from cups_core.harvesting.budget import Budget, BudgetSettings
 from cups_core.harvesting.observation import Observation
-from cups_core.harvesting.scoring import FrameScore, FrameScoring, LabelDoubts, ScoreSettings
+from cups_core.harvesting.scoring import (
+    Flaw,
+    FrameScore,
+    FrameScoring,
+    LabelDoubts,
+    ScoreSettings,
+)
 from cups_core.harvesting.threshold import AdaptiveThreshold, ThresholdSettings
 from cups_core.settings import setting
 
@@ -27,9 +33,7 @@ COST_MEMORY = 0.8
 class BurstSettings:
     """What is kept around a keyframe."""
 
-    frames_before: int = setting(
-        1, "frames kept before each keyframe", minimum=0, maximum=100
-    )
+    frames_before: int = setting(1, "frames kept before each keyframe", minimum=0, maximum=100)
     frames_after: int = setting(
         2, "frames kept after each keyframe; motion needs one at least", minimum=1, maximum=100
     )
@@ -44,11 +48,8 @@ class HarvestSettings(ScoreSettings, BurstSettings, ThresholdSettings, BudgetSet
 
 
 class DropReason(enum.Enum):
-    """Why a frame was not kept."""
+    """Why a frame that has no flaw was not kept."""
 
-    DARK = "too dark"
-    BRIGHT = "too bright"
-    BLURRED = "blurred"
     NOTHING_NEW = "nothing moves and nothing is new"
     NOT_AMONG_THE_BEST = "others were worth more of the budget"
     BUDGET = "budget spent"
@@ -59,7 +60,7 @@ class Dropped(NamedTuple):
     """A frame that is not kept."""
 
     stamp_ns: int
-    reason: DropReason
+    reason: DropReason | Flaw
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,9 @@ class Verdict(NamedTuple):
 class _Frame:
     observation: Observation
     doubts: tuple[float, ...]
-    flaw: str
+    flaw: Flaw | None
     is_kept: bool = False
-    drop_reason: DropReason = DropReason.NO_NEXT_FRAME
+    drop_reason: DropReason | Flaw = DropReason.NO_NEXT_FRAME
 
 
 class HarvestPolicy:
@@ -137,9 +138,7 @@ class HarvestPolicy:
             self.budget.pass_time(max(0, passed_ns) / NANOSECONDS_PER_SECOND)
         self._newest_ns = observation.stamp_ns
         doubts = () if observation.objects is None else self._doubts.update(observation.objects)
-        self._frames.append(
-            _Frame(observation, doubts, self._scoring.flaw(observation.quality))
-        )
+        self._frames.append(_Frame(observation, doubts, self._scoring.flaw(observation.quality)))
         bursts = []
         if len(self._frames) - self._judged > self._settings.frames_after:
             bursts = self._judge()
@@ -169,7 +168,7 @@ class HarvestPolicy:
         frame, following = self._frames[place], self._frames[place + 1]
         flaw = frame.flaw or following.flaw
         if flaw:
-            frame.drop_reason = DropReason(flaw)
+            frame.drop_reason = flaw
             return []
         score = self._scoring.score(frame.observation, frame.doubts)
         self._scores.add(frame.observation.stamp_ns, score.total)

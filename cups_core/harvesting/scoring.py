@@ -6,7 +6,9 @@ thing is not kept again and again.
 
 from __future__ import annotations
 
+import enum
 import math
+import statistics
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from cups_core.frames import NANOSECONDS_PER_SECOND
 from cups_core.harvesting.observation import Observation, SeenObject
 from cups_core.settings import setting
 
-REMEMBERED_PICTURES = 50
+# Each costs a third of a millisecond per frame.
+REMEMBERED_PICTURES = 8
+REMEMBERED_SHARPNESS = 10
 REMEMBERED_TRACK_NS = 20 * NANOSECONDS_PER_SECOND
 # Moving as fast as a person walks briskly counts fully, as does the size of a car 20 m away.
 FULL_SPEED_MPS = 2.0
@@ -43,21 +47,38 @@ class ScoreSettings:
         maximum=10.0,
     )
     novel_difference: float = setting(
-        0.5,
+        0.8,
         "difference of thumbnails from which on a picture is wholly new (0 = equal, 1 = nothing "
         "in common)",
         minimum=0.001,
         maximum=1.0,
     )
-    minimum_sharpness: float = setting(
-        0.12, "a picture less sharp is blurred (sharpness: docs/harvest.md)", minimum=0.0
+    least_sharpness: float = setting(
+        0.25, "a frame less sharp than this is blurred (0.45 to 1 in focus)", minimum=0, maximum=1
     )
-    maximum_dark_share: float = setting(
-        0.6, "share of black pixels from which on a picture is too dark", minimum=0.0, maximum=1.0
+    least_relative_sharpness: float = setting(
+        0.7,
+        "so is one less sharp than this share of the median of the frames before it",
+        minimum=0,
+        maximum=1,
     )
-    maximum_bright_share: float = setting(
-        0.4, "share of white pixels from which on it is too bright", minimum=0.0, maximum=1.0
+    most_dark: float = setting(
+        0.6, "a frame with more crushed pixels than this share is too dark", minimum=0, maximum=1
     )
+    most_bright: float = setting(
+        0.5,
+        "a frame with more saturated pixels than this share is too bright",
+        minimum=0,
+        maximum=1,
+    )
+
+
+class Flaw(enum.Enum):
+    """What makes a picture useless."""
+
+    DARK = "too dark"
+    BRIGHT = "too bright"
+    BLURRED = "blurred"
 
 
 @dataclass(frozen=True)
@@ -86,15 +107,19 @@ class FrameScoring:
         self._settings = settings
         self._kept_pictures: deque[FrameQuality] = deque(maxlen=REMEMBERED_PICTURES)
         self._kept_tracks: dict[int, tuple[int, int]] = {}
+        self._sharpness: deque[float] = deque(maxlen=REMEMBERED_SHARPNESS)
 
-    def flaw(self, quality: FrameQuality) -> str:
-        """Why a picture is of no use; empty when it is."""
+    def flaw(self, quality: FrameQuality) -> Flaw | None:
+        """What makes the next picture useless; None when nothing does."""
         settings = self._settings
-        if quality.dark_share > settings.maximum_dark_share:
-            return "too dark"
-        if quality.bright_share > settings.maximum_bright_share:
-            return "too bright"
-        return "blurred" if quality.sharpness < settings.minimum_sharpness else ""
+        if quality.dark_share > settings.most_dark:
+            return Flaw.DARK
+        if quality.bright_share > settings.most_bright:
+            return Flaw.BRIGHT
+        before = statistics.median(self._sharpness) if self._sharpness else 0.0
+        self._sharpness.append(quality.sharpness)
+        least = max(settings.least_sharpness, settings.least_relative_sharpness * before)
+        return Flaw.BLURRED if quality.sharpness < least else None
 
     def score(self, observation: Observation, doubts: Iterable[float]) -> FrameScore:
         """What keeping this frame adds.
@@ -140,7 +165,7 @@ class FrameScoring:
     def _novelty(self, quality: FrameQuality) -> float:
         if not self._kept_pictures:
             return 1.0
-        nearest = min(difference(quality, kept) for kept in self._kept_pictures)
+        nearest = min(float(difference(quality, kept)) for kept in self._kept_pictures)
         return min(1.0, nearest / self._settings.novel_difference)
 
     def _worth(self, item: SeenObject) -> float:
