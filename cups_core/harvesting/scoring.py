@@ -163,6 +163,8 @@ class FrameScoring:
         self._kept_tracks.clear()
 
     def _novelty(self, quality: FrameQuality) -> float:
+        if self._settings.novelty_weight == 0:
+            return 0.0
         if not self._kept_pictures:
             return 1.0
         nearest = min(float(difference(quality, kept)) for kept in self._kept_pictures)

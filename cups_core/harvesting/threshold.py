@@ -5,10 +5,10 @@ It is the quantile of the recent scores that lets through what the budget can pa
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass
-
-import numpy as np
 
 from cups_core.frames import NANOSECONDS_PER_SECOND
 from cups_core.settings import setting
@@ -36,16 +36,20 @@ class AdaptiveThreshold:
         self._minimum = settings.minimum_score
         self._window_ns = int(settings.window_s * NANOSECONDS_PER_SECOND)
         self._scores: deque[tuple[int, float]] = deque()
+        self._ascending: list[float] = []
 
     def add(self, stamp_ns: int, score: float) -> None:
         """Remember the score of one more frame."""
         self._scores.append((stamp_ns, score))
+        insort(self._ascending, score)
         while stamp_ns - self._scores[0][0] > self._window_ns:
-            self._scores.popleft()
+            _, old = self._scores.popleft()
+            del self._ascending[bisect_left(self._ascending, old)]
 
     def clear(self) -> None:
         """Forget all scores, because the clock starts again."""
         self._scores.clear()
+        self._ascending.clear()
 
     def rate_hz(self) -> float:
         """Frames per second among the remembered ones; 0 when there are fewer than two."""
@@ -56,7 +60,7 @@ class AdaptiveThreshold:
 
     def value(self, share: float) -> float:
         """The score that the best `share` (0 to 1) of the recent frames reaches, or the minimum."""
-        if not self._scores or share >= 1.0:
+        count = math.floor(share * len(self._ascending))
+        if count >= len(self._ascending):
             return self._minimum
-        scores = np.fromiter((score for _, score in self._scores), np.float64, len(self._scores))
-        return max(self._minimum, float(np.quantile(scores, 1.0 - max(0.0, share))))
+        return max(self._minimum, self._ascending[-max(1, count)])
