@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from cups_core.compiled import kernel
 from cups_core.errors import InputError
+from cups_core.thumbnail import CELLS, HEIGHT, WIDTH, changed_cells, thumbnail_of
 
-THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 32, 18
-_CELLS = THUMBNAIL_WIDTH * THUMBNAIL_HEIGHT
 CRUSHED, SATURATED = 6, 249
 """Gray levels up to and from which a pixel tells nothing any more."""
 
@@ -30,15 +28,6 @@ _EDGE_LEVELS = 24
 _FEWEST_TILES = 8
 _STEPS = 1000
 _SMOOTHING = 4
-
-# What a cell of the thumbnail may differ by while nothing moves: sensor noise and rounding, and
-# per level of local contrast what a vibrating engine shifts.
-_NOISE_LEVELS = 3
-_SHIFT_PERCENT = 6
-# Cells beyond these may be clipped in part, and thirds of fewer cells say nothing about exposure.
-_CLIPPED_LEVELS = (8, 240)
-_FEWEST_CELLS = 12
-_SHORTEST_RUN = 16
 
 
 @dataclass(frozen=True)
@@ -65,7 +54,7 @@ class FrameQuality:
     @property
     def cells(self) -> NDArray[np.uint8]:
         """The thumbnail as uint8 (18, 32)."""
-        return np.frombuffer(self.thumbnail, np.uint8).reshape(THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH)
+        return np.frombuffer(self.thumbnail, np.uint8).reshape(HEIGHT, WIDTH)
 
     def row(self) -> dict[str, Any]:
         """As a line of JSON holds it."""
@@ -86,7 +75,7 @@ class FrameQuality:
         """
         try:
             thumbnail = base64.b64decode(row["thumbnail"], validate=True)
-            if len(thumbnail) != _CELLS:
+            if len(thumbnail) != CELLS:
                 raise ValueError(f"a thumbnail of {len(thumbnail)} bytes")
             return FrameQuality(
                 float(row["sharpness"]),
@@ -98,7 +87,7 @@ class FrameQuality:
         except (KeyError, TypeError, ValueError, binascii.Error) as problem:
             raise InputError(
                 "frame quality: expected sharpness, brightness, dark_share, bright_share and "
-                f"thumbnail ({THUMBNAIL_WIDTH}x{THUMBNAIL_HEIGHT}, base64), {problem!r}; "
+                f"thumbnail ({WIDTH}x{HEIGHT}, base64), {problem!r}; "
                 "extract the drive again"
             ) from problem
 
@@ -117,7 +106,7 @@ def measure(gray: NDArray[np.uint8]) -> FrameQuality:
             f"frame quality: expected gray uint8 (H, W), found {gray.dtype} {gray.shape}"
         )
     height, width = gray.shape
-    if width < 2 * THUMBNAIL_WIDTH or height < 2 * THUMBNAIL_HEIGHT:
+    if width < 2 * WIDTH or height < 2 * HEIGHT:
         raise InputError(f"frame quality: expected at least 64x36 pixels, found {width}x{height}")
     factor = max(1, round(width / _WORKING_WIDTH_PX))
     small, total, dark, bright = _reduced(np.ascontiguousarray(gray), factor)
@@ -126,7 +115,7 @@ def measure(gray: NDArray[np.uint8]) -> FrameQuality:
         round(total / (255 * gray.size), 4),
         round(dark / gray.size, 4),
         round(bright / gray.size, 4),
-        _cells(small, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH).tobytes(),
+        thumbnail_of(small).tobytes(),
     )
 
 
@@ -137,49 +126,7 @@ def difference(before: FrameQuality, after: FrameQuality) -> float:
     noise and a shift of its contents by about a pixel. A walker 40 m ahead changes 2 of the 576
     cells, driving on changes most.
     """
-    return changed_share(before.cells, after.cells)
-
-
-def changed_share(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    """`difference` of thumbnails, uint8 (18, 32), that are no single picture's any more."""
-    a, b = before.astype(np.int64), after.astype(np.int64)
-    x0, y0, run, rise = _exposure_line(a, b)
-    # Gray levels of b and the line, both times run: whole numbers stay exact.
-    predicted = (y0 * run + (a - x0) * rise).clip(0, 255 * run)
-    contrast = np.maximum(_local_range(a), _local_range(b))
-    tolerance = (100 * _NOISE_LEVELS + _SHIFT_PERCENT * contrast) * run
-    changed = np.count_nonzero(100 * np.abs(b * run - predicted) > tolerance)
-    return changed / _CELLS
-
-
-def _exposure_line(a: NDArray[np.int64], b: NDArray[np.int64]) -> tuple[int, int, int, int]:
-    """The line from gray levels of `a` to those of `b`: a point (x, y), its run and its rise.
-
-    Through the medians of the darker and the brighter third (Tukey's resistant line, 1971): half of
-    each third may show something else without moving it. Clipped cells do not follow the line.
-    """
-    lowest, highest = _CLIPPED_LEVELS
-    follows = (np.minimum(a, b) > lowest) & (np.maximum(a, b) < highest)
-    x, y = a[follows], b[follows]
-    third = len(x) // 3
-    if third < _FEWEST_CELLS:
-        return 0, 0, 1, 1
-    order = np.argsort(x, kind="stable")
-    x0, x1, y0, y1 = (
-        int(np.sort(levels[part])[third // 2])
-        for levels in (x, y)
-        for part in (order[:third], order[-third:])
-    )
-    if x1 - x0 < _SHORTEST_RUN:
-        x0, y0 = 0, 0  # one gray level prevails: a gain leaves black where it is
-    run = max(1, x1 - x0)
-    return x0, y0, run, min(max(y1 - y0, run // 2), 2 * run)
-
-
-def _local_range(cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Largest minus smallest level of each cell and its neighbours."""
-    windows = sliding_window_view(np.pad(cells, 1, mode="edge"), (3, 3))
-    return np.asarray(windows.max(axis=(2, 3)) - windows.min(axis=(2, 3)))
+    return int(changed_cells(before.cells, after.cells)) / CELLS
 
 
 def _along_one_direction(small: NDArray[np.uint8]) -> float:
@@ -247,21 +194,3 @@ def _edges(small: NDArray[np.uint8], tile: int) -> tuple[NDArray[np.int64], NDAr
                 if high - low > contrast[row, column]:
                     contrast[row, column], step[row, column] = high - low, steepest
     return contrast, step
-
-
-@kernel
-def _cells(small: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.uint8]:
-    """Mean level of each cell of a grid over the picture."""
-    height, width = small.shape
-    cells = np.empty((rows, columns), np.uint8)
-    for row in range(rows):
-        top, bottom = row * height // rows, (row + 1) * height // rows
-        for column in range(columns):
-            left, right = column * width // columns, (column + 1) * width // columns
-            level_sum = 0
-            for y in range(top, bottom):
-                for x in range(left, right):
-                    level_sum += small[y, x]
-            area = (bottom - top) * (right - left)
-            cells[row, column] = (level_sum + area // 2) // area
-    return cells

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.errors import InputError
+from cups_core.picture_files import has_16_bits, stored_pixels
 
 Pixels = NDArray[Any]
 Picture = NDArray[np.uint8]
@@ -21,9 +22,6 @@ Picture = NDArray[np.uint8]
 FULL_BITS = 16
 # What cameras deliver in 16 bits. Fewer than 10 are not guessed: a dark start would look the same.
 SAMPLE_BITS = (10, 12, 14, FULL_BITS)
-JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
-PNG_START, PNG_END = b"\x89PNG", b"IEND"
-PNG_BIT_DEPTH = 24  # place of that byte in the file
 VIDEO_FORMATS = ("h264", "h265", "hevc", "av1", "vp8", "vp9", "ffmpeg")
 # ITU-R BT.601 in video range, as OpenCV converts the other YUV encodings.
 RGB_FROM_YUV = np.array(
@@ -210,8 +208,7 @@ class SignificantBits:
 
 def _has_16_bits(message: Any) -> bool:
     if hasattr(message, "format"):
-        start = bytes(message.data[: PNG_BIT_DEPTH + 1])
-        return start.startswith(PNG_START) and start[PNG_BIT_DEPTH:] == b"\x10"
+        return has_16_bits(np.frombuffer(message.data, np.uint8))
     encoding = ENCODINGS.get(message.encoding)
     return encoding is not None and encoding.channel_type == "u2"
 
@@ -293,21 +290,4 @@ def _uncompressed(message: Any, topic: str) -> Pixels:
             f"{topic}: expected a picture, found a piece of video ({found}): record the camera as "
             "JPEG or PNG, or raw"
         )
-    data = np.frombuffer(message.data, np.uint8)
-    start, end = data[:4].tobytes(), data[-64:].tobytes().rstrip(b"\0")
-    # Decoders fill what is missing with gray, so the end is looked for before.
-    if (start.startswith(JPEG_START) and not end.endswith(JPEG_END)) or (
-        start.startswith(PNG_START) and PNG_END not in end
-    ):
-        raise InputError(
-            f"{topic}: the compressed image ends too early ({found}): check the publisher or the "
-            "network"
-        )
-    # Unchanged also means that an orientation tag does not turn the picture.
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    if image is None or image.dtype not in (np.uint8, np.uint16):
-        raise InputError(
-            f"{topic}: expected a JPEG or PNG picture, found something that cannot be decoded "
-            f"({found}): check the publisher"
-        )
-    return np.asarray(image)
+    return stored_pixels(np.frombuffer(message.data, np.uint8), topic)

@@ -63,8 +63,8 @@ class StereoRectification:
     ) -> None:
         """Make the maps; with `crop_invalid` only a window that both cameras fill is kept."""
         full = stereo_rig(left, right, left_name, right_name)
-        self._cameras = {left_name: left, right_name: right}
-        exact = [_maps(camera, name) for name, camera in self._cameras.items()]
+        self._cameras, self._names = (left, right), (left_name, right_name)
+        exact = [_maps(left, left_name), _maps(right, right_name)]
         self.is_identity = all(_is_identity(*maps) for maps in exact)
         self.crop: Window = (0, 0, full.width, full.height)
         self.invalid_share = 0.0
@@ -92,7 +92,7 @@ class StereoRectification:
             InputError: a picture does not have the size of its calibration.
         """
         pictures = (left, right)
-        for picture, (name, camera) in zip(pictures, self._cameras.items(), strict=True):
+        for picture, name, camera in zip(pictures, self._names, self._cameras, strict=True):
             if picture.shape[:2] != (camera.height, camera.width):
                 raise InputError(
                     f"{name}: expected {camera.width}x{camera.height} pixels as the calibration "
@@ -109,7 +109,7 @@ class StereoRectification:
 
     def parameters(self) -> dict[str, Any]:
         """What was done, as JSON keeps it: the same parameters give the same maps."""
-        left, right = self._cameras.values()
+        left, right = self._cameras
         return {
             "is_identity": self.is_identity,
             "interpolation": "none" if self.is_identity else "linear",

@@ -23,11 +23,12 @@ def stereo_rig(left: CameraInfo, right: CameraInfo, left_topic: str, right_topic
         CalibrationError: a camera is uncalibrated, the two do not fit together, or there is no
             positive baseline.
     """
-    cameras = (
-        CameraCalibration.from_message(info, topic)
-        for info, topic in ((left, left_topic), (right, right_topic))
+    return rig_of_cameras(
+        CameraCalibration.from_message(left, left_topic),
+        CameraCalibration.from_message(right, right_topic),
+        left_topic,
+        right_topic,
     )
-    return rig_of_cameras(*cameras, left_topic, right_topic)
 
 
 def camera_infos(rig: StereoRig) -> tuple[CameraInfo, CameraInfo]:

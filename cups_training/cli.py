@@ -1,6 +1,6 @@
 """The `cups` command; each verb hands over to the module that does the work.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with losses that were told.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from cups_core.errors import CupsError
 
 VERBS = {
+    "extract": ("cups_training.extraction.command", "turn recorded drives into a dataset"),
     "doctor": ("cups_training.doctor.command", "say what is installed and whether it fits"),
     "demo": ("cups_training.demo.command", "play a stereo drive through the vehicle node"),
     "fit-semantics": (

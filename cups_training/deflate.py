@@ -39,7 +39,7 @@ def compressed(data: NDArray[np.uint8]) -> bytes:
     words = np.empty(data.size // 4 + 64 + 32 * (data.size // BLOCK_BYTES), np.uint64)
     size = _deflated(padded, words, *_RUN_TABLES, _REVERSED)
     body = words.astype("<u8", copy=False).view(np.uint8)[:size].tobytes()
-    return b"\x78\x01" + body + zlib.adler32(data).to_bytes(4, "big")
+    return b"\x78\x01" + body + zlib.adler32(data.data).to_bytes(4, "big")
 
 
 def _run_tables() -> tuple[NDArray[np.uint64], ...]:
@@ -230,9 +230,7 @@ def _code_lengths(counts: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 @kernel
-def _codes(
-    lengths: NDArray[np.uint64], reversed_bits: NDArray[np.uint64]
-) -> NDArray[np.uint64]:
+def _codes(lengths: NDArray[np.uint64], reversed_bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The canonical codes of these lengths (RFC 1951 3.2.2), first bit lowest."""
     next_code = np.zeros(LONGEST_CODE + 2, np.int64)
     for length in lengths:

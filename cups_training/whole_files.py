@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -21,8 +23,9 @@ class FileError(CupsError):
     """A file of a dataset is missing, broken or cannot be written."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that nobody ever sees half of it; folders are made.
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which becomes `path` when all went well; folders are made.
 
     Raises:
         FileError: the disk is full or the place cannot be written; nothing is left behind.
@@ -32,7 +35,8 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            draft.write_bytes(content)
+            with draft.open("wb") as file:
+                yield file
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -43,14 +47,49 @@ def write_whole(path: Path, content: bytes) -> None:
         ) from problem
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that nobody ever sees half of it; folders are made.
+
+    Raises:
+        FileError: the disk is full or the place cannot be written; nothing is left behind.
+    """
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def remove_drafts(folder: Path, *, below: bool = True) -> None:
+    """Remove what killed processes of this machine left half written in a folder, or `below` it."""
+    for draft in folder.rglob(".*") if below else folder.glob(".*"):
+        writer = draft.name.rpartition(".")[2]
+        if writer.isdigit() and not _is_alive(int(writer)):
+            draft.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON with sorted keys and one final newline: equal content gives equal bytes."""
     write_whole(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
 
-def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+def json_line(row: Mapping[str, Any]) -> bytes:
+    """One JSON object, keys sorted: equal rows give equal bytes."""
+    return json.dumps(row, sort_keys=True).encode() + b"\n"
+
+
+def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object a line, keys sorted."""
-    write_whole(path, "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows).encode())
+    with whole_file(path) as file:
+        for row in rows:
+            file.write(json_line(row))
 
 
 def write_png(path: Path, picture: NDArray[Any], *, is_map: bool = False) -> None:

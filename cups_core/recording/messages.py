@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,8 @@ class Serialization(enum.Enum):
 
     CDR = "cdr"
     ROS1 = "ros1"
+    OTHER = "other"
+    """JSON, Protobuf and the like: the bytes are handed on, nothing here reads them."""
 
 
 class RecordedMessage(NamedTuple):
@@ -45,16 +48,16 @@ class RecordedMessage(NamedTuple):
         """Stamp of the header that the message begins with, nanoseconds.
 
         Raises:
-            InputError: the message is too short to hold one.
+            InputError: the message holds none that can be read.
         """
         raw = self.raw
-        if len(raw) < 12:
+        if len(raw) < 12 or self.serialization is Serialization.OTHER:
             raise InputError(
-                f"{self.topic}: expected a message that begins with a header, found {len(raw)} "
-                "bytes: the message is damaged"
+                f"{self.topic}: expected a {self.type_name} that begins with a header, found "
+                f"{len(raw)} bytes ({self.serialization.value}): the message cannot be used"
             )
         if self.serialization is Serialization.ROS1:
-            # A number of the message stands before the stamp.
+            # The number of the message stands before its stamp.
             seconds, nanoseconds = struct.unpack_from("<II", raw, 4)
         else:
             seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
@@ -78,6 +81,13 @@ class Topic:
     reliability: str | None = None
 
 
+class Definition(NamedTuple):
+    """The text that defines a message type, as a bag carries it."""
+
+    text: str
+    is_idl: bool
+
+
 @dataclass(frozen=True)
 class Damage:
     """A part of a recording that cannot be read.
@@ -85,7 +95,7 @@ class Damage:
     Attributes:
         file: where.
         what: what was found, one clause.
-        messages_lost: how many, None where that cannot be known.
+        messages_lost: how many, of all topics; None where that cannot be known.
         advice: what to do.
     """
 
@@ -95,8 +105,12 @@ class Damage:
     advice: str
 
     def __str__(self) -> str:
-        lost = "" if self.messages_lost is None else f", {self.messages_lost} messages lost"
+        lost = "" if self.messages_lost is None else f" ({self.messages_lost} messages lost)"
         return f"{self.file}: {self.what}{lost}: {self.advice}"
+
+
+Tell = Callable[[Damage], None]
+"""Where the readers report what they cannot read."""
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,13 @@ class SourceImage:
         stamp_ns: of its header, nanoseconds.
         decode: uint8 (H, W, 3), RGB, or (H, W) of a gray camera; raises InputError where the data
             are no such picture. It is called from other threads, at most once at a time.
-        encoded: the file (PNG, JPEG, WebP) that the image was recorded as, None where it was not:
-            it can become part of the dataset bit for bit.
+        encoded: gives the file (PNG, JPEG) that the image was recorded as, or None; it can become
+            part of the dataset bit for bit. Called from other threads as well.
     """
 
     stamp_ns: int
     decode: Callable[[], NDArray[np.uint8]]
-    encoded: bytes | None = None
+    encoded: Callable[[], bytes | None] = lambda: None
 
 
 class SourcePair(NamedTuple):
@@ -90,6 +90,11 @@ class StereoSource(Protocol):
         ...
 
     @property
+    def length(self) -> int | None:
+        """About how many pairs will come, None where that is unknown; for the progress bar."""
+        ...
+
+    @property
     def drops(self) -> Drops:
         """What the last reading lost before it became a pair; whole when `pairs` has ended."""
         ...
@@ -113,6 +118,8 @@ class StereoSource(Protocol):
     def provenance(self) -> dict[str, Any]:
         """Where the pictures come from, for the manifest; asked when `pairs` has ended.
 
-        JSON that is the same every time: no wall-clock time, host or absolute path.
+        JSON that is the same every time: no wall-clock time, host or absolute path. Its "files"
+        are a list of {"name", "bytes", "sha256"}, its "notes" a list of sentences for people: what
+        was found that is no loss of single images (a damaged file, a topic that stops early).
         """
         ...

@@ -5,13 +5,12 @@ Every step of labelling asks it; a folder takes labels of one configuration only
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cups_training.whole_files import FileError, read_json, write_json
+from cups_training.configuration import differences
+from cups_training.whole_files import FileError, read_json, remove_drafts, write_json
 
 
 @dataclass(frozen=True)
@@ -84,38 +83,12 @@ class LabelFolder:
         if not self.recipe.exists():
             write_json(self.recipe, description)
         found = read_json(self.recipe)
-        differences = [
-            f"{name} = {before} there, {now} now"
-            for name, before, now in _differences(found, description)
-        ]
-        if differences:
+        if differing := list(differences(found, description)):
             raise FileError(
-                f"{self.root}: holds labels of another configuration ({'; '.join(differences[:4])})"
+                f"{self.root}: holds labels of another configuration ({'; '.join(differing[:4])})"
                 "; give another --name, or remove the folder"
             )
 
     def remove_drafts(self) -> None:
         """Remove what killed processes of this machine left half written."""
-        for draft in self.root.rglob(".*"):
-            writer = draft.name.rpartition(".")[2]
-            if writer.isdigit() and not _is_alive(int(writer)):
-                draft.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted(before.keys() | now.keys()):
-            path = f"{name}.{key}" if name else str(key)
-            yield from _differences(before.get(key), now.get(key), path)
-    elif before != now:
-        yield name, before, now
+        remove_drafts(self.root)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cups_core.frame_quality import FrameQuality, changed_share
+from cups_core.frame_quality import FrameQuality
 from cups_core.frames import NANOSECONDS_PER_SECOND
+from cups_core.thumbnail import CELLS, Thumbnail, changed_cells, with_exposure_of
 from cups_training.selection.settings import SelectionSettings
 from cups_training.selection.timing import usual_interval_ns
+
+MOST_BY_CHANCE, CHANCE_FACTOR = 0.014, 1.5
 
 
 def still_pairs(
@@ -39,8 +41,9 @@ def still_pairs(
         for index in range(count - 1)
     ]
     cells = _without_passing(stamps_ns, qualities, settings.passing_s)
+    restless = _restlessness(cells, ends)
     changes = [
-        changed_share(cells[start], cells[end]) >= settings.least_change
+        changed_cells(cells[start], cells[end]) >= settings.least_change * CELLS + restless[start]
         for start, end in enumerate(ends)
     ]
     # A change that stays is seen by all links across it: for the span. What moves is seen longer.
@@ -53,9 +56,25 @@ def still_pairs(
     return still
 
 
+def _restlessness(cells: Sequence[Thumbnail], ends: Sequence[int]) -> list[float]:
+    """Cells that change by chance, as rain makes them: that differ already in the next frame.
+
+    What moves changes more cells the longer one looks, chance does not. Motion also changes some
+    from frame to frame, so that chance is taken for no more than a few.
+    """
+    steps = [changed_cells(before, after) for before, after in pairwise(cells)]
+    found = []
+    for start, end in enumerate(ends):
+        around = sorted(steps[start:end])
+        is_one_step = end == start + 1
+        by_chance = 0 if is_one_step else min(around[len(around) // 2], MOST_BY_CHANCE * CELLS)
+        found.append(CHANCE_FACTOR * by_chance)
+    return found
+
+
 def _without_passing(
     stamps_ns: Sequence[int], qualities: Sequence[FrameQuality], passing_s: float
-) -> list[NDArray[np.uint8]]:
+) -> list[Thumbnail]:
     """Thumbnails as the median over a short time: a wiper leaves each place at once."""
     interval_ns = max(1, usual_interval_ns(stamps_ns))
     reach = int(passing_s * NANOSECONDS_PER_SECOND / 2 // interval_ns)
@@ -65,8 +84,11 @@ def _without_passing(
     for index in range(len(cells)):
         # At the ends of the clip the window shrinks on both sides, so that it stays centered.
         half = min(reach, index, last - index)
-        window = np.sort(cells[index - half : index + half + 1], axis=0)
-        medians.append(window[half])
+        window = [
+            with_exposure_of(other, cells[index])
+            for other in cells[index - half : index + half + 1]
+        ]
+        medians.append(np.sort(window, axis=0)[half])
     return medians
 
 

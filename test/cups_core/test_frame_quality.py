@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -86,6 +86,7 @@ def test_exposure_is_counted_exactly() -> None:
     assert found.brightness == pytest.approx((0.25 * 6 + 0.05 * 249 + 0.7 * 100) / 255, abs=1e-4)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(36, 90), st.integers(64, 200), st.integers(0, 2**32 - 1))
 def test_the_thumbnail_holds_the_means_of_its_cells(height: int, width: int, seed: int) -> None:
     picture = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
@@ -102,6 +103,7 @@ def test_the_thumbnail_holds_the_means_of_its_cells(height: int, width: int, see
     assert np.abs(cells - np.array(expected)).max() <= 0.5
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.floats(0.6, 1.25), st.integers(-12, 12), st.integers(0, 5))
 def test_exposure_and_noise_are_no_change(gain: float, offset: int, seed: int) -> None:
     picture = scene(seed=seed) * 0.8

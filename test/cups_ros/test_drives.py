@@ -284,10 +284,10 @@ def _right_missing(folder: Path) -> None:
     [
         (_no_calibration, "no calibration; expected calib.txt"),
         (_short_calibration, "calib.txt: expected P2 and P3 with 12 numbers each, found neither"),
-        (_swapped_calibration, "baseline: expected a positive distance"),
-        (_picture_missing, "found 2 and 1 pictures, without partner: 000001"),
+        (_swapped_calibration, "calib.txt: the baseline is -0.380 m .* swapped"),
+        (_picture_missing, "found 1 without partner: .*image_2/000001.png"),
         (_picture_damaged, "image_3/000001.png: expected a PNG or JPEG picture"),
-        (_right_missing, "expected a bag, or two folders of pictures .*; found calib.txt, image_2"),
+        (_right_missing, "names in image_2 and image_3, found 2 and 0 pictures"),
     ],
 )
 def test_a_folder_that_is_not_whole_says_what_is_missing(

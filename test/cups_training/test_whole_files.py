@@ -39,13 +39,10 @@ def test_a_full_disk_is_said_and_leaves_the_old_file(
     target = tmp_path / "labels.json"
     whole_files.write_json(target, {"old": 1})
 
-    def full(path: Path, content: bytes) -> int:
-        path.open("wb").write(content[:1])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "open", lambda path, mode: open("/dev/full", mode))  # noqa: SIM115
     with pytest.raises(FileError, match=r"No space left on device.*free some space"):
         whole_files.write_json(target, {"new": 2})
+    monkeypatch.undo()
     assert whole_files.read_json(target) == {"old": 1}
     assert len(list(tmp_path.iterdir())) == 1
 
