@@ -43,7 +43,7 @@ def pair_item(messages: StereoMessages, image_type: type[Any], received_ns: int)
         InputError: the left image cannot be decoded or is smaller than 64x36.
     """
     topics = messages.topics
-    parts: tuple[tuple[str, type[Any], Any], ...] = (
+    parts: tuple[tuple[str, Any, Any], ...] = (
         # Calibration first, so that a reader has it before the first picture.
         (topics.left_info, CameraInfo, messages.left_info),
         (topics.right_info, CameraInfo, messages.right_info),

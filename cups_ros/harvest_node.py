@@ -23,6 +23,7 @@ from std_msgs.msg import String
 
 from cups_core.errors import CupsError
 from cups_core.harvesting.policy import HarvestPolicy, HarvestSettings
+from cups_core.harvesting.warm_up import warm_up
 from cups_core.installed_files import installed_file
 from cups_core.settings import setting
 from cups_ros.diagnostics import diagnostics_message
@@ -107,6 +108,8 @@ class HarvestNode(LifecycleNode):
             except CupsError as error:
                 self.get_logger().error(f"configure: {error}")
                 return TransitionCallbackReturn.FAILURE
+            self.get_logger().info("warming up; the first start compiles for some seconds")
+            warm_up()
             if unfinished := bag.unfinished():
                 self.get_logger().warning(
                     f"{len(unfinished)} recordings in {bag.folder} were cut off by a crash or a "

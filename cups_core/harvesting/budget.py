@@ -36,23 +36,26 @@ class Budget:
 
     Attributes:
         rate: bytes per second.
-        capacity: the most that is saved, bytes.
+        capacity: the most that can be saved by now, bytes.
         available: what may be spent now, bytes; negative while a burst is paid off.
     """
 
     def __init__(self, settings: BudgetSettings) -> None:
         self.rate = settings.budget_gb_per_hour * BYTES_PER_GB / SECONDS_PER_HOUR
-        self.capacity = self.rate * settings.savings_s
+        self.capacity = 0.0
         self.available = 0.0
+        self._largest_capacity = self.rate * settings.savings_s
 
     @property
     def fill(self) -> float:
         """Share of the capacity that is available, 0 to 1."""
-        return max(0.0, self.available / self.capacity)
+        return max(0.0, self.available / self.capacity) if self.capacity else 0.0
 
     def pass_time(self, seconds: float) -> None:
         """Fill the bucket by the budget of so many seconds."""
-        self.available = min(self.capacity, self.available + self.rate * seconds)
+        filled = self.rate * seconds
+        self.capacity = min(self._largest_capacity, self.capacity + filled)
+        self.available = min(self.capacity, self.available + filled)
 
     def charge(self, size_bytes: int) -> None:
         """Take out what was written."""

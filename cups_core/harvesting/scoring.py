@@ -18,8 +18,7 @@ from cups_core.frames import NANOSECONDS_PER_SECOND
 from cups_core.harvesting.observation import Observation, SeenObject
 from cups_core.settings import setting
 
-# Each costs a third of a millisecond per frame.
-REMEMBERED_PICTURES = 8
+REMEMBERED_PICTURES = 12
 REMEMBERED_SHARPNESS = 10
 REMEMBERED_TRACK_NS = 20 * NANOSECONDS_PER_SECOND
 # Moving as fast as a person walks briskly counts fully, as does the size of a car 20 m away.
@@ -131,7 +130,8 @@ class FrameScoring:
         settings = self._settings
         objects = observation.objects or ()
         motion = _any_of(self._worth(item) for item in objects)
-        uncertainty = _any_of((*(self._doubt(item) for item in objects), *doubts))
+        # The most doubtful thing: several usual ones together are no doubtful frame.
+        uncertainty = max((*(self._doubt(item) for item in objects), *doubts), default=0.0)
         novelty = self._novelty(observation.quality)
         weights = (settings.motion_weight, settings.novelty_weight, settings.uncertainty_weight)
         parts = (motion, novelty, uncertainty)

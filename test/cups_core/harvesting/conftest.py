@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from cups_core.frame_quality import THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH, FrameQuality
+from cups_core.frame_quality import FrameQuality
 from cups_core.harvesting.observation import Observation, SeenObject
+from cups_core.thumbnail import CELLS
 
 PERIOD_NS = 100_000_000
 START_NS = 1_000 * PERIOD_NS
@@ -17,7 +18,7 @@ PAIR_BYTES = 5_000_000
 
 def quality(place: int = 0, sharpness: float = 0.6, dark: float = 0.0, bright: float = 0.0):
     """A picture of a place; another place looks wholly different."""
-    cells = np.random.default_rng(place).integers(20, 230, THUMBNAIL_WIDTH * THUMBNAIL_HEIGHT)
+    cells = np.random.default_rng(place).integers(20, 230, CELLS)
     return FrameQuality(sharpness, 0.5, dark, bright, cells.astype(np.uint8).tobytes())
 
 

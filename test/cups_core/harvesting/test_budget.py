@@ -19,7 +19,10 @@ def test_time_fills_it_and_bytes_empty_it() -> None:
     budget.pass_time(5.0)
     budget.charge(3 * MB)
     assert budget.available == pytest.approx(2 * MB)
-    assert budget.fill == pytest.approx(2 / 60)
+    assert budget.fill == pytest.approx(2 / 5)
+    budget.pass_time(195.0)
+    budget.charge(30 * MB)
+    assert budget.fill == pytest.approx(30 / 60)
 
 
 def test_savings_end_at_the_capacity() -> None:
