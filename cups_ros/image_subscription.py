@@ -36,7 +36,9 @@ class ImageSubscription(SimpleFilter):
         lost: number of images that the transport reported as lost.
     """
 
-    def __init__(self, node: Node, topic: str, transport: str, qos: str) -> None:
+    def __init__(
+        self, node: Node, topic: str, transport: str, qos: str, *, is_serialized: bool = False
+    ) -> None:
         """Subscribe.
 
         Args:
@@ -44,11 +46,13 @@ class ImageSubscription(SimpleFilter):
             topic: base name; "/compressed" is added for the compressed transport.
             transport: "raw" or "compressed".
             qos: "auto", "reliable" or "best_effort".
+            is_serialized: hand the images on as the bytes that came instead of as messages.
         """
         super().__init__()
         self._node = node
         self._message_type, suffix = TRANSPORTS[transport]
         self._qos = qos
+        self._is_serialized = is_serialized
         self._requested_topic = topic + suffix
         self.topic = node.resolve_topic_name(self._requested_topic)
         self.received = 0
@@ -81,6 +85,7 @@ class ImageSubscription(SimpleFilter):
             self._message_type,
             self._requested_topic,
             qos_profile=QoSProfile(depth=QUEUE_DEPTH, reliability=reliability),
+            raw=self._is_serialized,
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=self._on_incompatible_qos, message_lost=self._on_message_lost
             ),
@@ -88,7 +93,7 @@ class ImageSubscription(SimpleFilter):
         subscriber.registerCallback(self._on_image)
         return subscriber
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
+    def _on_image(self, message: Image | CompressedImage | bytes) -> None:
         self.received += 1
         self.signalMessage(message)
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import sys
 
+from cups_ros import harvest_node
 from cups_ros.drive_player import PlayerSettings
 from cups_ros.parameters import Groups, parameter_table, parameter_yaml
 from cups_ros.pseudo_label_node import PARAMETERS
 
 # The parameter file of the launch file holds the vehicle's nodes; the player is for trying things
 # out.
-VEHICLE_NODES: dict[str, Groups] = {"pseudo_label_node": PARAMETERS}
+VEHICLE_NODES: dict[str, Groups] = {
+    "pseudo_label_node": PARAMETERS,
+    "harvest_node": harvest_node.PARAMETERS,
+}
 NODES: dict[str, Groups] = {**VEHICLE_NODES, "drive_player": {"": PlayerSettings}}
 
 

@@ -20,10 +20,11 @@ from cups_core.image_decoding import SignificantBits
 from cups_core.settings import setting
 from cups_core.stereo_pairing import Side
 from cups_ros.camera_info import stereo_rig
+from cups_ros.drive_source import header_stamp_ns
 from cups_ros.image_conversion import rgb_image
 from cups_ros.image_subscription import ImageSubscription
 from cups_ros.stamps import nanoseconds
-from cups_ros.stereo_synchronizer import StereoSynchronizer
+from cups_ros.stereo_synchronizer import StereoSynchronizer, message_stamp_ns
 
 NAMES = {Side.LEFT: "left", Side.RIGHT: "right"}
 NANOSECONDS_PER_MILLISECOND = 1_000_000
@@ -75,7 +76,10 @@ class StereoTopics(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class StereoMessages:
-    """A pair of image messages and the camera_info messages that were the last when it arrived."""
+    """A pair of image messages and the camera_info messages that were the last when it arrived.
+
+    From a serialized input they are the bytes of these messages.
+    """
 
     left: Image | CompressedImage
     right: Image | CompressedImage
@@ -125,9 +129,21 @@ class StereoInput:
     """
 
     def __init__(
-        self, node: Node, settings: StereoInputSettings, on_pair: Callable[[StereoMessages], None]
+        self,
+        node: Node,
+        settings: StereoInputSettings,
+        on_pair: Callable[[StereoMessages], None],
+        *,
+        is_serialized: bool = False,
     ) -> None:
-        """Subscribe; `on_pair` is called in the executor's thread with every pair."""
+        """Subscribe.
+
+        Args:
+            node: owner of the subscriptions.
+            settings: how the topics are read.
+            on_pair: is called in the executor's thread with every pair.
+            is_serialized: hand on the bytes that came, for who records them, instead of messages.
+        """
         self.pairs = 0
         self.without_calibration = 0
         self._node = node
@@ -138,7 +154,11 @@ class StereoInput:
         self._uncalibrated: tuple[Image | CompressedImage, Image | CompressedImage] | None = None
         self._images = {
             side: ImageSubscription(
-                node, f"{name}/image_rect", settings.image_transport, settings.image_qos
+                node,
+                f"{name}/image_rect",
+                settings.image_transport,
+                settings.image_qos,
+                is_serialized=is_serialized,
             )
             for side, name in NAMES.items()
         }
@@ -146,7 +166,11 @@ class StereoInput:
         # next one.
         self._info_subscriptions = {
             side: node.create_subscription(
-                CameraInfo, f"{name}/camera_info", self._info_setter(side), qos_profile_sensor_data
+                CameraInfo,
+                f"{name}/camera_info",
+                self._info_setter(side),
+                qos_profile_sensor_data,
+                raw=is_serialized,
             )
             for side, name in NAMES.items()
         }
@@ -154,6 +178,7 @@ class StereoInput:
             list(self._images.values()),
             int(settings.sync_tolerance_ms * NANOSECONDS_PER_MILLISECOND),
             settings.sync_queue_size,
+            header_stamp_ns if is_serialized else message_stamp_ns,
         )
         self._synchronizer.registerCallback(self._pair_arrived)
         self._topics = StereoTopics(

@@ -1,4 +1,4 @@
-"""The vehicle stack: the pseudo-label node on a stereo camera, with RViz on demand.
+"""The vehicle stack: the pseudo-label node on a stereo camera; harvest node and RViz on demand.
 
 ros2 launch cups_ros perception.launch.py left_namespace:=/camera/left
 right_namespace:=/camera/right
@@ -27,6 +27,7 @@ ARGUMENTS = [
     ("autostart", "true", "false leaves the transitions to a lifecycle manager"),
     ("use_sim_time", "false", "take the time from /clock"),
     ("log_level", "info", "debug, info, warn or error"),
+    ("harvest", "false", "record the frames worth learning from (parameters of harvest_node)"),
     ("rviz", "false", "start RViz with the shipped view"),
     (
         "fastdds_profile",
@@ -47,22 +48,26 @@ def generate_launch_description() -> LaunchDescription:
         for side in ("left", "right")
         for topic in ("image_rect", "image_rect/compressed", "camera_info")
     ]
-    pseudo_labels = LifecycleNode(
-        package="cups_ros",
-        executable="pseudo_label_node",
-        name="pseudo_label_node",
-        namespace=argument("namespace"),
-        parameters=[
-            ParameterFile(argument("params_file"), allow_substs=True),
-            {
-                "autostart": ParameterValue(argument("autostart"), value_type=bool),
-                "use_sim_time": use_sim_time,
-            },
-        ],
-        remappings=remappings,
-        arguments=["--ros-args", "--log-level", argument("log_level")],
-        output="screen",
-    )
+
+    def perception_node(name: str, **options: object) -> LifecycleNode:
+        return LifecycleNode(
+            package="cups_ros",
+            executable=name,
+            name=name,
+            namespace=argument("namespace"),
+            parameters=[
+                ParameterFile(argument("params_file"), allow_substs=True),
+                {
+                    "autostart": ParameterValue(argument("autostart"), value_type=bool),
+                    "use_sim_time": use_sim_time,
+                },
+            ],
+            remappings=remappings,
+            arguments=["--ros-args", "--log-level", argument("log_level")],
+            output="screen",
+            **options,
+        )
+
     rviz = Node(
         package="rviz2",
         executable="rviz2",
@@ -77,7 +82,8 @@ def generate_launch_description() -> LaunchDescription:
                 for name, default, description in ARGUMENTS
             ),
             SetEnvironmentVariable(PROFILE, argument("fastdds_profile")),
-            pseudo_labels,
+            perception_node("pseudo_label_node"),
+            perception_node("harvest_node", condition=IfCondition(argument("harvest"))),
             rviz,
         ]
     )

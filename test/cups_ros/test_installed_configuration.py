@@ -25,6 +25,7 @@ ARGUMENTS = {
     "autostart",
     "use_sim_time",
     "log_level",
+    "harvest",
     "rviz",
     "fastdds_profile",
 }
