@@ -41,7 +41,9 @@ class ImageBatch:
         for number, image in enumerate(images):
             _check(number, image)
         sizes = tuple((int(image.shape[1]), int(image.shape[2])) for image in images)
-        height, width = (-(-max(side) // SIZE_MULTIPLE) * SIZE_MULTIPLE for side in zip(*sizes))
+        height, width = (
+            -(-max(side) // SIZE_MULTIPLE) * SIZE_MULTIPLE for side in zip(*sizes, strict=True)
+        )
         mean, deviation = (
             torch.tensor(values, device=images[0].device)[:, None, None]
             for values in (MEAN, DEVIATION)

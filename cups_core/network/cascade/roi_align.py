@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cups_core.network.cascade.torchvision_operators import torchvision_ops
 from cups_core.network.cascade.roi_align_kernels import pool, spread
+from cups_core.network.cascade.torchvision_operators import torchvision_ops
 
 
 def roi_align(features: Tensor, regions: Tensor, scale: float, size: int) -> Tensor:

@@ -1,0 +1,1 @@
+def compare_losses(network, folder): return {}
