@@ -1,1 +1,2 @@
-def compare_losses(network, folder): return {}
+def compare_losses(network, folder):
+    return {}
