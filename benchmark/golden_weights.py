@@ -72,8 +72,8 @@ def state_dict_sha256(tensors: Mapping[str, NDArray[np.generic]]) -> str:
     return digest.hexdigest()
 
 
-# Standard deviation and offset of the cascade's tensors by the end of their key; the first line that
-# fits counts.
+# Standard deviation and offset of the cascade's tensors by the end of their key; the first line
+# that fits counts.
 CASCADE_ENDS: tuple[tuple[str, float, float], ...] = (
     ("conv3.norm.weight", 0.05, 0.3),
     ("norm.weight", 0.1, 1.0),
