@@ -23,7 +23,6 @@ from cups_core.network.cascade.region_proposals import INFERENCE, Proposals, pro
 from cups_core.panoptic import PanopticMap
 from cups_core.panoptic_combination import CombinationSettings, combine
 
-IMAGES = ("a", "b")
 SETTINGS = CombinationSettings(least_stuff_px=4096)
 # Proposals near a threshold come and go with rounding: they are compared where they are found.
 SAME_BOX_PX = 0.01
@@ -34,7 +33,8 @@ def compare(folder: Path) -> dict[str, float]:
     """Largest difference by part, of inference and of the losses."""
     network = golden_network(folder)
     found = {}
-    for name in IMAGES:
+    for file in sorted(folder.glob("eval_*.npz")):
+        name = file.stem.removeprefix("eval_")
         inference = compare_inference(network, folder, name)
         found.update({f"{part}_{name}": value for part, value in inference.items()})
     return {**found, **compare_losses(network, folder)}

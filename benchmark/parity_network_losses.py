@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmark.golden_folder import largest_difference
 from benchmark.golden_losses import IMAGES, GoldenLosses, ReferenceDropLoss
-from benchmark.parity_network_stages import compare_stages, differing
+from benchmark.parity_network_stages import compare_stages, differing, quantile
 from cups_core.network.cascade.cascade_loss import cascade_losses, run_stages
 from cups_core.network.cascade.cascade_training import semantic_loss
 from cups_core.network.cascade.image_batch import ImageBatch
@@ -76,7 +76,7 @@ def compare_losses(network: PanopticCascade, folder: Path) -> dict[str, float]:
         **_of_gradients(stored, network),
     }
     with torch.no_grad():
-        found[f"losses_{WITHOUT_OBJECTS}"] = _without_objects(stored, network, features)
+        found.update(_without_objects(stored, network, features))
         found.update(_of_batch_statistics(stored, network, batch))
     return found
 
@@ -160,8 +160,8 @@ def _of_gradients(stored: GoldenLosses, network: PanopticCascade) -> dict[str, f
 
 def _without_objects(
     stored: GoldenLosses, network: PanopticCascade, features: Sequence[Tensor]
-) -> float:
-    """Relative difference of the cascade's losses when the second image shows no object."""
+) -> dict[str, float]:
+    """Losses, logits, labels and weights when the second image shows no object."""
     first, second = stored.targets
     nothing = torch.zeros(0, dtype=torch.int64)
     targets = [
@@ -175,7 +175,25 @@ def _without_objects(
     outcomes = run_stages(network.roi_heads, features, regions, targets, network.things)
     losses = cascade_losses(outcomes, targets, ReferenceDropLoss(0.4))
     masks = mask_loss(network.roi_heads.mask_head, features, regions, targets, network.things)
-    return _largest_ratio({**losses, "loss_mask": masks}, stored.scalars[WITHOUT_OBJECTS])
+    differ, logits = [], []
+    kept = stored.scalars["second_image_without_gt_weights_sum"]
+    for stage, outcome in enumerate(outcomes):
+        classes = torch.cat([image.classes for image in outcome.regions]).numpy()
+        differ.append(differing(classes, stored.array(f"nogt_s{stage}_gt_classes")))
+        weights = ReferenceDropLoss(0.4).of(stage, outcome, targets)
+        counts = [len(image.boxes) for image in outcome.regions]
+        sums = None if weights is None else [float(w.sum()) for w in weights.split(counts)]
+        differ.append(float(sums != kept[stage]))
+        logits.append(quantile(outcome.said.logits.numpy(), stored.array(f"nogt_s{stage}_logits")))
+    return {
+        f"losses_{WITHOUT_OBJECTS}": _largest_ratio(
+            {**losses, "loss_mask": masks}, stored.scalars[WITHOUT_OBJECTS]
+        ),
+        "regions_without_objects": max(differ),
+        "stage0_logits_without_objects": logits[0],
+        "stage1_logits_without_objects": logits[1],
+        "stage2_logits_without_objects": logits[2],
+    }
 
 
 def _of_batch_statistics(

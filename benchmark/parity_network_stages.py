@@ -32,7 +32,7 @@ def compare_stages(
     for stage, outcome in enumerate(outcomes):
         of_stage = _on_stored_inputs(stored, stage, things)
         for name, expected in (("logits", outcome.said.logits), ("deltas", outcome.said.deltas)):
-            of_stage[f"{name}_after_the_stages_before"] = _quantile(
+            of_stage[f"{name}_after_the_stages_before"] = quantile(
                 expected.detach().numpy(), stored.array(f"s{stage}_{name}")
             )
         found.update({f"stage{stage}_{part}": value for part, value in of_stage.items()})
@@ -100,7 +100,7 @@ def differing(found: NDArray[np.generic], expected: NDArray[np.generic]) -> floa
     return float((found != expected).mean()) if found.shape == expected.shape else 1.0
 
 
-def _quantile(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+def quantile(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
     """What all but a few entries stay below; 1 where a region more or less came through."""
     if found.shape != expected.shape:
         return 1.0

@@ -10,7 +10,7 @@ import pickle
 import re
 import zipfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,11 +52,13 @@ class Checkpoint:
         path: the file, for messages.
         sha256: hash of the whole file, for provenance.
         tensors: its state dict.
+        about: words that a safetensors file carries.
     """
 
     path: Path
     sha256: str
     tensors: dict[str, Tensor]
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def under(self, prefix: str, but: Collection[str] = ()) -> Checkpoint:
         """The tensors whose keys begin with `prefix`, without it, and `but` for some of these."""
@@ -82,7 +84,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         stored = _state_dict(path, read_archive(path), StoredTensor)
         return Checkpoint(path, _sha256(path), read_tensors(path, stored))
     if safetensors_files.is_safetensors(path):
-        return Checkpoint(path, _sha256(path), safetensors_files.read(path))
+        numbers, about = safetensors_files.read(path)
+        return Checkpoint(path, _sha256(path), numbers, about)
     if _is_bare_pickle(path):
         arrays = _state_dict(path, read_pickle(path), StoredArray)
         return Checkpoint(path, _sha256(path), read_arrays(path, arrays))

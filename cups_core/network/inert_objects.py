@@ -88,6 +88,11 @@ class NeverCalled(type):
     """
 
     def __call__(cls, *arguments: object, **_named: object) -> object:
+        """An empty record for what rebuilds data.
+
+        Raises:
+            WouldRunCodeError: the class or function does more.
+        """
         name = f"{cls.__module__}.{cls.__qualname__}"
         if cls.__module__.partition(".")[0] in PACKAGES_OF_DATA or name in FUNCTIONS_OF_DATA:
             return ForeignObject.__new__(ForeignObject)

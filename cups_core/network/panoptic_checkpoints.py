@@ -16,7 +16,7 @@ from cups_core.network import safetensors_files
 from cups_core.network.cascade.panoptic_cascade import PanopticCascade
 from cups_core.network.checkpoint_files import Checkpoint, load_weights, read_checkpoint
 from cups_core.network.weight_differences import Shape
-from cups_core.network.weight_kinds import STUDENT, WeightFile, recognised
+from cups_core.network.weight_kinds import MADE_BY, STUDENT, WeightFile, recognised
 
 MASKS = "roi_heads.mask_head.predictor.bias"
 BOXES = "roi_heads.box_predictor.0.cls_score.bias"
@@ -135,12 +135,12 @@ def load_backbone(network: PanopticCascade, path: Path) -> WeightFile:
 def save_detectron2(network: PanopticCascade, path: Path) -> None:
     """Write the weights as detectron2's and the reference's loaders read them, a .pth file."""
     state = {key: tensor.detach().cpu() for key, tensor in network.state_dict().items()}
-    torch.save({"model": state, "__author__": "CUPS for ROS 2"}, path)
+    torch.save({"model": state, "__author__": MADE_BY[1]}, path)
 
 
 def save_safetensors(network: PanopticCascade, path: Path, about: Mapping[str, str]) -> None:
     """Write the weights in our own form, with some words about where they come from."""
-    safetensors_files.write(path, network.state_dict(), about)
+    safetensors_files.write(path, network.state_dict(), {**about, MADE_BY[0]: MADE_BY[1]})
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, Shape]:

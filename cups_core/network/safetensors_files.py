@@ -23,15 +23,16 @@ def is_safetensors(path: Path) -> bool:
     return start[LENGTH_BYTES:] in (b'{"', b"{}")
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file.
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file and the words that it says about them.
 
     Raises:
         CheckpointError: it is damaged, or the package is not installed.
     """
     library = _library(path)
     try:
-        return dict(library.torch.load_file(path))
+        with library.safe_open(path, "pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except library.SafetensorError as error:
         raise CheckpointError(f"{path}: damaged ({error}); get the file again") from error
 

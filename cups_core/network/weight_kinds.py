@@ -17,12 +17,16 @@ from cups_core.network.checkpoint_files import Checkpoint
 
 PANOPTIC_SIGN = "backbone.bottom_up.stem.conv1.weight"
 STUDENT, TEACHER = "student", "teacher"
+# What `panoptic_checkpoints` writes into files of ours.
+MADE_BY = ("made_by", "CUPS for ROS 2")
+LIGHTNING_PREFIXES = {"model.", "teacher_model.model.", "teacher_model."}
 COUNTER, MEAN = "num_batches_tracked", "running_mean"
 
 
 class WeightKind(Enum):
     """Files that people have; the value names the row in the ledger `docs/weights.md`."""
 
+    OWN = "own"
     CUPS = "cups"
     PANOPTIC = "detectron2-panoptic"
     BACKBONE = "detectron2-resnet50"
@@ -76,8 +80,9 @@ def recognised(checkpoint: Checkpoint) -> WeightFile:
 
 
 def _panoptic(checkpoint: Checkpoint, prefixes: Collection[str]) -> WeightFile:
-    """Networks by their prefix; Lightning wrote those of CUPS."""
-    parts, taken = {}, set()
+    """Networks by what their keys begin with."""
+    parts: dict[str, Checkpoint] = {}
+    taken: set[str] = set()
     for prefix in prefixes:
         others = [other for other in prefixes if other.startswith(prefix) and other != prefix]
         own = [
@@ -87,9 +92,13 @@ def _panoptic(checkpoint: Checkpoint, prefixes: Collection[str]) -> WeightFile:
         ]
         tensors = {key.removeprefix(prefix): checkpoint.tensors[key] for key in own}
         name = TEACHER if TEACHER in prefix else STUDENT
+        if name in parts:
+            name = prefix.strip(".")
         parts[name] = Checkpoint(checkpoint.path, checkpoint.sha256, _with_counters(tensors))
         taken.update(own)
-    kind = WeightKind.PANOPTIC if list(prefixes) == [""] else WeightKind.CUPS
+    kind = WeightKind.CUPS if set(prefixes) <= LIGHTNING_PREFIXES else WeightKind.PANOPTIC
+    if checkpoint.about.get(MADE_BY[0]) == MADE_BY[1]:
+        kind = WeightKind.OWN
     return WeightFile(kind, parts, tuple(sorted(checkpoint.tensors.keys() - taken)))
 
 
