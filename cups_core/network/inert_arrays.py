@@ -59,10 +59,10 @@ class StoredArray(Sealed):
         """
         if not isinstance(self.dtype, StoredDtype):
             raise pickle.UnpicklingError("an array without a type")
-        numbers = self.numbers
+        dtype, numbers = self.dtype.numpy(), self.numbers
         # What Python 2 wrote as bytes is read as Latin-1 text.
         raw = numbers.encode("latin1") if isinstance(numbers, str) else bytes(numbers)
-        flat = np.frombuffer(raw, self.dtype.numpy())
+        flat = np.frombuffer(raw, dtype)
         array = flat.reshape(self.shape, order="F" if self.is_fortran else "C")
         return torch.from_numpy(np.array(array, order="C"))
 
@@ -89,10 +89,20 @@ class EncodedText(Sealed):
         return text.encode("latin1")
 
 
+class NoBytes(Sealed):
+    """Stands for `bytes`, which older pickles call for the numbers of an empty array."""
+
+    def __new__(cls, *_arguments: object) -> bytes:  # type: ignore[misc]
+        """No bytes; what else is made of them is nothing that a network needs."""
+        return b""
+
+
 ARRAY_NAMES: dict[str, type] = {
     "numpy.ndarray": StoredArray,
     "numpy.dtype": StoredDtype,
     "_codecs.encode": EncodedText,
+    "builtins.bytes": NoBytes,
+    "__builtin__.bytes": NoBytes,
     **{
         f"numpy.{core}.{name}": stand_in
         for core in ("core", "_core")

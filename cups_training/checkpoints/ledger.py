@@ -1,4 +1,4 @@
-"""The ledger of weights: the table of `docs/weights.md`, which is the only place that lists them.
+"""The ledger of weights: the first table of `docs/weights.md`, which is the only place that lists them.
 
 `cups checkpoint inspect` quotes the row of a file's kind.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 
 from cups_core.errors import CupsError
 from cups_core.installed_files import installed_file
@@ -43,18 +44,18 @@ def read_ledger() -> dict[str, LedgerRow]:
     """The rows by kind.
 
     Raises:
-        LedgerError: the table has other columns, or a kind comes twice.
+        LedgerError: its first table has other columns, or a kind comes twice.
         CupsError: the page is not installed.
     """
-    page = installed_file(LEDGER).read_text(encoding="utf-8")
+    lines = installed_file(LEDGER).read_text(encoding="utf-8").splitlines()
+    after_text = dropwhile(lambda line: not line.startswith("|"), lines)
     rows = [
         tuple(cell.strip(" `") for cell in line.strip().strip("|").split("|"))
-        for line in page.splitlines()
-        if line.startswith("|")
+        for line in takewhile(lambda line: line.startswith("|"), after_text)
     ]
     # The second line of a Markdown table separates its head.
     if rows[:1] != [COLUMNS] or any(len(row) != len(COLUMNS) for row in rows):
-        raise LedgerError(f"{LEDGER}: expected one table with the columns {', '.join(COLUMNS)}")
+        raise LedgerError(f"{LEDGER}: expected a table with the columns {', '.join(COLUMNS)}")
     ledger = {row[0]: LedgerRow(*row) for row in rows[2:]}
     if len(ledger) != len(rows) - 2:
         raise LedgerError(f"{LEDGER}: a kind is listed twice")

@@ -29,7 +29,7 @@ def suppressed(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float) 
         found = torchvision_ops().batched_nms(boxes.float(), scores, groups, threshold)
         return found[torch.sort(scores[found], descending=True, stable=True).indices]
     order = torch.sort(scores, descending=True, stable=True).indices
-    kept = _kept(boxes[order].float().numpy(), groups[order].numpy(), np.float32(threshold))
+    kept = _kept(boxes[order].float().numpy(), groups[order].numpy(), threshold)
     return order[torch.from_numpy(kept)]
 
 
