@@ -1,4 +1,4 @@
-"""The ledger of weights: the first table of `docs/weights.md`, which is the only place that lists them.
+"""The ledger of weights: the first table of `docs/weights.md`, the only place that lists them.
 
 `cups checkpoint inspect` quotes the row of a file's kind.
 """

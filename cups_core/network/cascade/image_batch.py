@@ -54,7 +54,9 @@ class ImageBatch:
             )
             for image in images
         ]
-        return cls(torch.stack(padded), sizes)
+        # With channels last in memory convolutions need no copies, and RoIAlign neither.
+        images = torch.stack(padded).contiguous(memory_format=torch.channels_last)
+        return cls(images, sizes)
 
 
 def _check(number: int, image: Tensor) -> None:
