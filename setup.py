@@ -17,5 +17,6 @@ setup(
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", sorted(glob("launch/*.launch.py"))),
         (f"{SHARE}/config", sorted(glob("config/*.*"))),
+        (f"{SHARE}/docs", ["docs/weights.md"]),
     ],
 )

@@ -19,6 +19,7 @@ from pathlib import Path
 PARTS = {
     "raft": "raft.npz",
     "depthg": "depthg.npz",
+    "network": "calib.npz",
     "motion": "kabsch.npz",
     "metrics": "confusion.npz",
 }

@@ -9,8 +9,8 @@ import hashlib
 import pickle
 import re
 import zipfile
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,13 +18,24 @@ import torch
 from torch import Tensor, nn
 
 from cups_core.errors import CheckpointError
-from cups_core.network.inert_pickle import StoredTensor, read_archive, read_tensors
+from cups_core.network import safetensors_files
+from cups_core.network.inert_arrays import StoredArray
+from cups_core.network.inert_objects import StoredTensor
+from cups_core.network.inert_pickle import (
+    read_archive,
+    read_arrays,
+    read_pickle,
+    read_tensors,
+)
+from cups_core.network.weight_differences import differences, first_of
 
 # Where trainers put the state dict: Lightning, detectron2, self-distillation.
 NESTED = ("state_dict", "model", "teacher")
 Kind = TypeVar("Kind")
-SHOWN_KEYS = 4
 BLOCK_BYTES = 1 << 20
+PICKLE = b"\x80"
+# PyTorch's old form begins with the pickle of this number.
+OLD_FORM = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 # What a download that failed leaves behind, by how it begins.
 NOT_WEIGHTS = {
     b"<": "a web page",
@@ -41,11 +52,13 @@ class Checkpoint:
         path: the file, for messages.
         sha256: hash of the whole file, for provenance.
         tensors: its state dict.
+        about: words that a safetensors file carries.
     """
 
     path: Path
     sha256: str
     tensors: dict[str, Tensor]
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def under(self, prefix: str, but: Collection[str] = ()) -> Checkpoint:
         """The tensors whose keys begin with `prefix`, without it, and `but` for some of these."""
@@ -59,7 +72,9 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """The state dict of a PyTorch file, wherever common trainers put it in there.
+    """The state dict of a file, wherever common trainers put it in there.
+
+    PyTorch archives and the older form, pickled NumPy arrays of detectron2, and safetensors.
 
     Raises:
         CheckpointError: the file is missing, damaged, something else, or would run code.
@@ -68,6 +83,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if zipfile.is_zipfile(path):
         stored = _state_dict(path, read_archive(path), StoredTensor)
         return Checkpoint(path, _sha256(path), read_tensors(path, stored))
+    if safetensors_files.is_safetensors(path):
+        numbers, about = safetensors_files.read(path)
+        return Checkpoint(path, _sha256(path), numbers, about)
+    if _is_bare_pickle(path):
+        arrays = _state_dict(path, read_pickle(path), StoredArray)
+        return Checkpoint(path, _sha256(path), read_arrays(path, arrays))
     tensors = _state_dict(path, _read_stream(path), Tensor)
     detached = {key: tensor.detach() for key, tensor in tensors.items()}
     return Checkpoint(path, _sha256(path), detached)
@@ -87,27 +108,12 @@ def load_weights(
     Raises:
         CheckpointError: a key is missing, left over, of another shape or not finite.
     """
-    wanted = {prefix + key: tensor for key, tensor in network.state_dict().items()}
+    wanted = {prefix + key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     found = checkpoint.tensors
-    wrong = [
-        f"{key} is {tuple(found[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in wanted.keys() & found.keys()
-        if found[key].shape != wanted[key].shape
-    ]
-    differences = [
-        f"{len(keys)} of {len(wanted)} {label}: {_first(keys)}"
-        for label, keys in (
-            ("are missing", wanted.keys() - found.keys()),
-            ("have another shape", wrong),
-        )
-        if keys
-    ]
-    left_over = found.keys() - wanted.keys()
-    if left_over:
-        differences.append(f"{len(left_over)} are not part of it: {_first(left_over)}")
-    if differences:
+    different = differences(found, wanted)
+    if different:
         raise CheckpointError(
-            f"{checkpoint.path}: expected {expected}. Of its tensors, {'; '.join(differences)}. "
+            f"{checkpoint.path}: expected {expected}. Of its tensors, {different}. "
             "Give the path of the file that belongs to this network"
         )
     for key, tensor in found.items():
@@ -133,6 +139,12 @@ def _check_kind(path: Path) -> None:
                 f"{path}: expected a PyTorch file of tensors, found {kind}: the download did not "
                 "bring the file itself; get it again"
             )
+
+
+def _is_bare_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(len(OLD_FORM))
+    return start.startswith(PICKLE) and start != OLD_FORM
 
 
 def _sha256(path: Path) -> str:
@@ -168,7 +180,7 @@ def _state_dict(path: Path, content: object, kind: type[Kind]) -> dict[str, Kind
             break
         content = content[nested[0]]
     held = (
-        f"a mapping with {_first(map(str, content))}"
+        f"a mapping with {first_of(map(str, content))}"
         if isinstance(content, Mapping)
         else f"one {type(content).__module__}.{type(content).__qualname__}"
     )
@@ -176,9 +188,3 @@ def _state_dict(path: Path, content: object, kind: type[Kind]) -> dict[str, Kind
         f"{path}: expected a state dict of tensors, alone or under {' or '.join(NESTED)}, found "
         f"{held}; save it with torch.save(network.state_dict(), ...)"
     )
-
-
-def _first(keys: Iterable[str]) -> str:
-    """The first few, in order."""
-    ordered = sorted(keys)
-    return ", ".join(ordered[:SHOWN_KEYS]) + (", ..." if len(ordered) > SHOWN_KEYS else "")

@@ -1,4 +1,4 @@
-"""Reads the tensors of a PyTorch archive, even one that pickles classes of other packages.
+"""Reads PyTorch archives and pickled arrays, even those that pickle classes of other packages.
 
 Nothing of the file is executed and nothing is imported for it. PyTorch's own safe loader refuses
 such files, among them those of Lightning with configuration objects; `checkpoint_files` uses this.
@@ -19,6 +19,15 @@ import torch
 from torch import Tensor
 
 from cups_core.errors import CheckpointError
+from cups_core.network.inert_arrays import ARRAY_NAMES, StoredArray
+from cups_core.network.inert_objects import (
+    ForeignObject,
+    NeverCalled,
+    PlainDict,
+    StoredParameter,
+    StoredTensor,
+    WouldRunCodeError,
+)
 
 DTYPES = {
     "DoubleStorage": torch.float64,
@@ -32,36 +41,6 @@ DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-# Configuration objects call these to rebuild plain data. They are not called here either; any
-# other call in a file of weights is a reason to refuse the whole file.
-PACKAGES_OF_DATA = {
-    "argparse",
-    "collections",
-    "datetime",
-    "enum",
-    "lightning",
-    "lightning_fabric",
-    "lightning_utilities",
-    "numpy",
-    "omegaconf",
-    "pathlib",
-    "pytorch_lightning",
-    "torch",
-    "typing",
-    "yacs",
-}
-FUNCTIONS_OF_DATA = {
-    "_codecs.encode",
-    "copyreg._reconstructor",
-    "copy_reg._reconstructor",
-    "operator.getitem",
-    *(
-        f"{module}.{name}"
-        for module in ("builtins", "__builtin__")
-        for name in ("bytearray", "bytes", "complex", "dict", "frozenset", "list", "set", "slice")
-    ),
-}
-LONGEST_ARGUMENTS = 120
 # What damaged archives and streams of pickle instructions make their readers raise.
 UNREADABLE = (
     zipfile.BadZipFile,
@@ -80,98 +59,23 @@ UNREADABLE = (
 )
 
 
-class _Sealed:
-    """Drops state that a pickle wants to put into it, into its instances and into itself alike."""
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-
-class StoredTensor(_Sealed):
-    """Where a tensor lies in the archive; its numbers are read only when it is wanted.
-
-    The pickle makes it with the arguments of PyTorch's `_rebuild_tensor_v2`.
-    """
-
-    def __init__(
-        self,
-        storage: tuple[torch.dtype, str],
-        offset: int,
-        size: tuple[int, ...],
-        stride: tuple[int, ...],
-        *_training: object,
-    ) -> None:
-        self.dtype, self.entry = storage
-        self.offset, self.size, self.stride = offset, size, stride
-
-
-class _Parameter(_Sealed):
-    """Stands for PyTorch's `_rebuild_parameter`: the tensor without what training adds to it."""
-
-    def __new__(cls, tensor: StoredTensor, *_training: object) -> StoredTensor:  # type: ignore[misc]
-        return tensor
-
-
-class _OrderedDict(_Sealed, dict[object, object]):
-    """A state dict; attributes that were pickled with it are dropped."""
-
-
-class _WouldRunCodeError(Exception):
-    """The pickle calls something that does more than rebuild data."""
-
-
-class _NeverCalled(type):
-    """Class of the stand-ins: a pickle that calls one gets an empty record or is refused.
-
-    Making an object without calling its class, as pickles do with data, does not come by here.
-    """
-
-    def __call__(cls, *arguments: object, **_named: object) -> object:
-        name = f"{cls.__module__}.{cls.__qualname__}"
-        if cls.__module__.partition(".")[0] in PACKAGES_OF_DATA or name in FUNCTIONS_OF_DATA:
-            return ForeignObject.__new__(ForeignObject)
-        shown = ", ".join(map(repr, arguments))
-        if len(shown) > LONGEST_ARGUMENTS:
-            shown = shown[:LONGEST_ARGUMENTS] + "..."
-        raise _WouldRunCodeError(f"{name}({shown})")
-
-
-class ForeignObject(_Sealed, metaclass=_NeverCalled):
-    """An object of a class that is not known here; it forgets whatever the file gives it."""
-
-    def __new__(cls, *_arguments: object) -> ForeignObject:
-        """An empty record, whatever the class would have been given."""
-        return object.__new__(cls)
-
-    def __setitem__(self, key: object, value: object) -> None:
-        pass
-
-    def append(self, item: object) -> None:
-        """Take an item of a list."""
-
-    def extend(self, items: object) -> None:
-        """Take items of a list."""
-
-    def add(self, item: object) -> None:
-        """Take an item of a set."""
-
-
 KNOWN = {
-    "collections.OrderedDict": _OrderedDict,
+    "collections.OrderedDict": PlainDict,
     "torch._utils._rebuild_tensor_v2": StoredTensor,
-    "torch._utils._rebuild_parameter": _Parameter,
+    "torch._utils._rebuild_parameter": StoredParameter,
     **{f"torch.{name}": dtype for name, dtype in DTYPES.items()},
+    **ARRAY_NAMES,
 }
 
 
 class _InertUnpickler(pickle.Unpickler):
-    """Knows tensors and ordered dicts; every other name becomes a stand-in of that name."""
+    """Knows tensors, arrays and ordered dicts; other names become stand-ins of that name."""
 
     def find_class(self, module_name: str, global_name: str) -> Any:
         known = KNOWN.get(f"{module_name}.{global_name}")
         if known is not None:
             return known
-        return _NeverCalled(global_name, (ForeignObject,), {"__module__": module_name})
+        return NeverCalled(global_name, (ForeignObject,), {"__module__": module_name})
 
     def persistent_load(self, pid: Any) -> tuple[torch.dtype, str]:
         """Type and archive entry of a storage."""
@@ -185,7 +89,7 @@ def _clear_errors(path: Path) -> Iterator[None]:
         yield
     except CheckpointError:
         raise
-    except _WouldRunCodeError as error:
+    except WouldRunCodeError as error:
         raise CheckpointError(
             f"{path}: refused, since reading it the usual way would call {error}. A file of "
             "weights calls nothing: do not open it elsewhere, and get it again from its publisher"
@@ -203,6 +107,26 @@ def read_archive(path: Path) -> object:
     with _clear_errors(path), zipfile.ZipFile(path) as archive:
         pickled = archive.read(f"{_root(path, archive)}data.pkl")
         return _InertUnpickler(io.BytesIO(pickled)).load()
+
+
+def read_pickle(path: Path) -> object:
+    """What a bare pickle holds: its plain data, with arrays as `StoredArray`.
+
+    Raises:
+        CheckpointError: the file is damaged or would run code.
+    """
+    with _clear_errors(path), path.open("rb") as file:
+        return _InertUnpickler(file, encoding="latin1").load()
+
+
+def read_arrays(path: Path, stored: Mapping[str, StoredArray]) -> dict[str, Tensor]:
+    """The numbers of arrays that `read_pickle` found.
+
+    Raises:
+        CheckpointError: they are damaged or no plain numbers.
+    """
+    with _clear_errors(path):
+        return {key: array.tensor() for key, array in stored.items()}
 
 
 def read_tensors(path: Path, stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
