@@ -54,10 +54,10 @@ def concerns(
 
 def _of_drive(facts: DriveFacts, look: Look) -> list[Concern]:
     found = []
+    complaints = [sample.complaint for sample in look.samples if sample.complaint]
     if look.rig_complaint:
         found.append(Concern(True, facts.name, look.rig_complaint))
-    complaints = [sample.complaint for sample in look.samples if sample.complaint]
-    if complaints:
+    elif complaints:
         text = f"{complaints[0]} ({len(complaints)} of {len(look.samples)} frames looked at)"
         # A bus may fill one frame; a rig is wrong in most.
         found.append(Concern(2 * len(complaints) > len(look.samples), facts.name, text))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cups_core.frames import NANOSECONDS_PER_SECOND
 from cups_training.dataset.drive import SIDES, Drive
-from cups_training.dataset.layout import FRAMES, PAIRS, PROVENANCE
+from cups_training.dataset.layout import CLAIM, FRAMES, PAIRS, PROVENANCE
 from cups_training.overview.reasons import KEPT
 from cups_training.whole_files import FileError, read_json
 
@@ -52,7 +52,7 @@ class DriveFacts:
         sharpness: of these frames, NaN where not measured.
         brightness: likewise.
         skews_ms: time of the right picture after the left one; empty where only one stamp is known.
-        provenance: what extraction or import wrote; empty for other drives.
+        provenance: what extraction or import was asked for and found; empty for other drives.
         start_ns: time of the first recorded frame.
         bytes_on_disk: of all pictures, about so much for a large drive.
         is_selected: whether pairs were selected; otherwise all count as kept.
@@ -124,7 +124,6 @@ def drive_facts(drive: Drive, split: str) -> DriveFacts:
         for row in rows
     )
     measures = np.array(list(_measures(drive.path / FRAMES)), np.float64).reshape(-1, 3)
-    path = drive.path / PROVENANCE
     return DriveFacts(
         drive,
         split,
@@ -133,11 +132,16 @@ def drive_facts(drive: Drive, split: str) -> DriveFacts:
         measures[:, 0],
         measures[:, 1],
         measures[~np.isnan(measures[:, 2]), 2],
-        read_json(path) if path.exists() else {},
+        _said_of(drive),
         start_ns,
         _weight(drive),
         (drive.path / PAIRS).exists(),
     )
+
+
+def _said_of(drive: Drive) -> dict[str, Any]:
+    paths = [drive.path / name for name in (CLAIM, PROVENANCE)]
+    return {key: value for path in paths if path.exists() for key, value in read_json(path).items()}
 
 
 def _seconds(duration_ns: int) -> float:

@@ -14,7 +14,8 @@ from cups_training.overview.drive_facts import DriveFacts
 from cups_training.overview.reasons import KEPT
 from cups_training.overview.samples import Look, Sample, nearest_depth_m
 from cups_training.overview.sheets import as_source, largest_disparity_px, views
-from cups_training.overview.time_line import Mark, clock, length_text, time_line
+from cups_training.overview.time_line import Mark, time_line
+from cups_training.overview.words import clock, count_text, length_text
 from cups_training.selection.settings import SelectionSettings
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -30,7 +31,8 @@ def drive_part(facts: DriveFacts, look: Look) -> str:
     return (
         f'<section class="drive" id="{html.escape(facts.name)}">'
         f"<h3>{html.escape(facts.name)} {badge}{_rig_badge(look)}</h3>"
-        f'<p class="dim">{html.escape(_facts_line(facts, look))}</p>{line}'
+        f'<p class="dim">{html.escape(_facts_line(facts, look))}</p>'
+        f'<div class="scroll">{line}</div>'
         f"{_pictures(facts, samples)}</section>"
     )
 
@@ -40,20 +42,21 @@ def _rig_badge(look: Look) -> str:
         return '<span class="badge bad">rig looks wrong</span>'
     wrong = sum(bool(sample.complaint) for sample in look.samples)
     if wrong:
-        return f'<span class="badge fair">{wrong} of {len(look.samples)} frames look wrong</span>'
+        kind = "bad" if 2 * wrong > len(look.samples) else "fair"
+        return f'<span class="badge {kind}">{wrong} of {len(look.samples)} frames look wrong</span>'
     return '<span class="badge good">rig in order</span>' if look.samples else ""
 
 
 def _facts_line(facts: DriveFacts, look: Look) -> str:
-    parts = [f"{len(facts.drive)} frames", length_text(facts.seconds)]
+    parts = [f"{count_text(len(facts.drive))} frames", length_text(facts.seconds)]
     if facts.rate_hz == facts.rate_hz:
         parts.append(f"{facts.rate_hz:.1f} Hz")
     clips = len(set(facts.drive.clips))
     parts.append(f"{clips} clip{'s' * (clips != 1)}")
     parts.append(
-        f"{facts.kinds[KEPT]} of {len(facts.pairs)} pairs kept"
+        f"{count_text(facts.kinds[KEPT])} of {count_text(len(facts.pairs))} pairs kept"
         if facts.is_selected
-        else f"{len(facts.pairs)} pairs, never selected from"
+        else f"{count_text(len(facts.pairs))} pairs, never selected from"
     )
     if facts.skews_ms.size:
         median, largest = (float(value(np.abs(facts.skews_ms))) for value in (np.median, np.max))

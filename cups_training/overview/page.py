@@ -20,7 +20,7 @@ from cups_training.overview.drive_part import drive_part
 from cups_training.overview.label_state import LabelState
 from cups_training.overview.reasons import KEPT, in_order, meaning
 from cups_training.overview.samples import NO_LOOK, Look
-from cups_training.overview.time_line import length_text
+from cups_training.overview.words import count_text, length_text, size_text
 
 MOST_ROWS = 500
 
@@ -75,15 +75,6 @@ def overview_page(content: Content) -> str:
     )
 
 
-def size_text(count: int) -> str:
-    """Bytes as people read them."""
-    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
-    while value >= 999.5 and len(units) > 1:
-        value /= 1000
-        units.pop(0)
-    return f"{value:.0f} {units[0]}" if value >= 10 else f"{value:.1f} {units[0]}"
-
-
 def _subtitle(content: Content) -> str:
     sizes = sorted({f"{f.drive.rig.width}x{f.drive.rig.height}" for f in content.drives})
     shown = ", ".join(sizes[:3]) + (" and others" if len(sizes) > 3 else "")
@@ -98,11 +89,11 @@ def _figures(content: Content, kinds: Counter[str]) -> dict[str, str]:
     lost = sum(sum(facts.lost.values()) for facts in drives)
     return {
         "drives": f"{len(drives)}",
-        "stereo frames": f"{frames:,}".replace(",", " "),
+        "stereo frames": count_text(frames),
         "of driving": length_text(sum(facts.seconds for facts in drives)),
-        "pairs kept": f"{kinds[KEPT]:,}".replace(",", " "),
+        "pairs kept": count_text(kinds[KEPT]),
         "pairs dropped": f"{1 - kinds[KEPT] / max(1, kinds.total()):.0%}",
-        "pictures lost": f"{lost}",
+        "pictures lost": count_text(lost),
         "on disk": size_text(content.bytes_on_disk),
         "train, val": _split_counts(drives),
     }
@@ -152,7 +143,7 @@ def _reason_table(kinds: Counter[str]) -> str:
     total = max(1, kinds.total())
     rows = "".join(
         f'<tr><td><i class="swatch" style="background:{meaning(kind).color}"></i> '
-        f'{html.escape(kind)}</td><td class="n">{kinds[kind]}</td>'
+        f'{html.escape(kind)}</td><td class="n">{count_text(kinds[kind])}</td>'
         f'<td class="n">{kinds[kind] / total:.1%}</td>'
         f'<td class="text dim">{html.escape(meaning(kind).text)}</td></tr>'
         for kind in in_order(set(kinds))
@@ -220,10 +211,10 @@ def _drive_table(drives: Sequence[DriveFacts]) -> str:
         + "".join(
             f'<td class="n">{value}</td>'
             for value in (
-                len(facts.drive),
+                count_text(len(facts.drive)),
                 length_text(facts.seconds),
                 f"{facts.rate_hz:.1f} Hz" if facts.rate_hz == facts.rate_hz else "–",
-                f"{facts.kinds[KEPT]} of {len(facts.pairs)}",
+                f"{count_text(facts.kinds[KEPT])} of {count_text(len(facts.pairs))}",
                 len(set(facts.drive.clips)),
                 size_text(facts.bytes_on_disk),
             )

@@ -16,7 +16,7 @@ from cups_core.drawing import color_disparity
 from cups_training.contact_sheet import contact_sheet
 from cups_training.overview.drive_facts import DriveFacts
 from cups_training.overview.samples import WIDTH, Sample
-from cups_training.overview.time_line import clock
+from cups_training.overview.words import clock
 from cups_training.whole_files import FileError
 
 Image = NDArray[np.uint8]

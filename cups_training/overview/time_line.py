@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cups_training.overview.drive_facts import DriveFacts, PairState
 from cups_training.overview.reasons import KEPT, in_order, meaning
+from cups_training.overview.words import clock
 from cups_training.selection.pairs import GAP
 
 WIDTH, LEFT, RIGHT = 1040, 84, 8
@@ -61,24 +62,6 @@ def time_line(facts: DriveFacts, marks: Sequence[Mark], least_sharpness: float) 
     )
 
 
-def clock(seconds: float, step_s: float = 1.0) -> str:
-    """A time as people read it: 7.5 s, 2:05, 1:02:05."""
-    if step_s < 1:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def length_text(seconds: float) -> str:
-    """A duration as people say it: 7.5 s, 12 min, 1 h 05 min."""
-    if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 20 else f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
-
-
 def _x(time_s: float, scale: float) -> float:
     return LEFT + time_s * scale
 
@@ -112,7 +95,7 @@ def _pairs(facts: DriveFacts, scale: float) -> str:
             max(2.0, (pair.second_s - pair.first_s) * scale),
             PAIRS_HEIGHT + 6,
             "url(#gap)",
-            f"gap of {pair.second_s - pair.first_s:.2f} s at {clock(pair.first_s)}",
+            f"gap of {pair.second_s - pair.first_s:.2f} s after {pair.first_s:.1f} s",
         )
         for pair in pairs
         if pair.kind == GAP
