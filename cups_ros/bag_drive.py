@@ -5,36 +5,14 @@ The messages are passed on as they were recorded, without decoding them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from dataclasses import astuple
 from pathlib import Path
 
-import apsw
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.rosbag1 import ReaderError as Rosbag1Error
-from rosbags.rosbag2 import ReaderError as Rosbag2Error
-from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, get_typestore
-
-from cups_ros.drive_source import BagError, Channel, DriveMessage, header_stamp_ns
-
-BAG_SUFFIXES = (".mcap", ".db3", ".bag")
-RAW, COMPRESSED, INFO = (
-    f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo")
-)
-ROS2_TYPES = get_typestore(Stores.ROS2_KILTED)
-# How the drivers of stereo cameras name the two sides.
-SIDE_WORDS = {"left": {"left", "infra1", "cam0"}, "right": {"right", "infra2", "cam1"}}
-# Rectified pictures before others, and among them the plain name first.
-IMAGE_NAMES = ("image_rect", "image_rect_color", "image_rect_raw", "image", "image_raw")
-
-
-def is_bag(path: Path) -> bool:
-    """Whether the file or folder looks like a bag."""
-    return (
-        path.suffix in BAG_SUFFIXES or (path / "metadata.yaml").is_file() or bool(_data_files(path))
-    )
+from cups_core.errors import CupsError
+from cups_core.recording.recording import Recording, Topic, open_recording
+from cups_core.recording.stereo_topics import COMPRESSED, IMAGES, INFO, propose
+from cups_ros.drive_source import BagError, Channel, DriveMessage
 
 
 class BagDrive:
@@ -43,6 +21,7 @@ class BagDrive:
     Attributes:
         topics: the recorded topic of each channel.
         is_compressed: whether the images are CompressedImage messages.
+        description: what is played, for people.
     """
 
     def __init__(self, path: Path, topics: Mapping[Channel, str]) -> None:
@@ -56,120 +35,97 @@ class BagDrive:
             BagError: it cannot be read, is empty, or lacks a stereo topic.
         """
         self._path = path
-        with self._opened() as reader:
-            types = {connection.topic: connection.msgtype for connection in reader.connections}
-            if not reader.message_count:
-                raise BagError(f"{path}: the bag holds no messages: record it again")
-            self.topics = {
-                channel: topics.get(channel) or _find(channel, types, path) for channel in Channel
-            }
-            for channel, topic in self.topics.items():
-                self._check(channel, topic, types)
-            self.description = (
-                f"{path.name}: {reader.message_count} messages over {reader.duration / 1e9:.1f} s, "
-                + ", ".join(self.topics.values())
-            )
-        self.is_compressed = types[self.topics[Channel.LEFT_IMAGE]] == COMPRESSED
-        if self.is_compressed != (types[self.topics[Channel.RIGHT_IMAGE]] == COMPRESSED):
+        try:
+            with open_recording([path]) as recording:
+                self.topics = self._found(recording, topics)
+                self.description = self._described(recording)
+                types = {
+                    channel: recording.topics[topic].type_name
+                    for channel, topic in self.topics.items()
+                }
+        except BagError:
+            raise
+        except CupsError as error:
+            raise BagError(str(error)) from error
+        self.is_compressed = types[Channel.LEFT_IMAGE] == COMPRESSED
+        if self.is_compressed != (types[Channel.RIGHT_IMAGE] == COMPRESSED):
             raise BagError(f"{path}: one camera is compressed and the other is not: {self.topics}")
 
     def messages(self) -> Iterator[DriveMessage]:
         """All messages in the order of recording.
 
         Raises:
-            BagError: the bag is damaged; what came before is good.
+            BagError: the bag is damaged; all that can be read came before.
         """
         channels = {topic: channel for channel, topic in self.topics.items()}
         count = 0
         try:
-            with self._opened() as reader:
-                wanted = [found for found in reader.connections if found.topic in channels]
-                for connection, _, recorded in reader.messages(wanted):
-                    data = recorded
-                    if not reader.is2:
-                        data = ROS2_TYPES.ros1_to_cdr(recorded, connection.msgtype)
-                    data = bytes(data)
-                    yield DriveMessage(channels[connection.topic], header_stamp_ns(data), data)
+            with open_recording([self._path]) as recording:
+                for message in recording.messages(channels):
+                    data = bytes(recording.cdr(message))
+                    yield DriveMessage(channels[message.topic], message.stamp_ns, data)
                     count += 1
-        except BagError as error:
-            raise BagError(f"{error} (after {count} good messages)") from error
+                trouble = _trouble(recording)
+        except CupsError as error:
+            trouble = str(error)
+        if trouble:
+            raise BagError(f"{trouble} (after {count} good messages)")
 
-    def _check(self, channel: Channel, topic: str, types: Mapping[str, str]) -> None:
-        expected = (RAW, COMPRESSED) if channel.is_image else (INFO,)
-        if types.get(topic) not in expected:
+    def _found(self, recording: Recording, named: Mapping[Channel, str]) -> dict[Channel, str]:
+        """The topic of each channel: the named one, or the proposed one."""
+        if not any(topic.count != 0 for topic in recording.topics.values()):
+            raise BagError(
+                _trouble(recording) or f"{self._path}: the bag holds no messages: record it again"
+            )
+        proposals = [
+            dict(zip(Channel, astuple(rig), strict=True))
+            for rig in propose(recording.topics.values())
+        ]
+        fitting = [
+            rig for rig in proposals if all(rig[key] == topic for key, topic in named.items())
+        ]
+        proposed: dict[Channel, str | None] = next(iter(fitting + proposals), {})
+        topics: dict[Channel, str] = {}
+        for channel in Channel:
+            topic = named.get(channel) or proposed.get(channel)
+            if topic is None:
+                raise BagError(self._missing(channel, recording.topics))
+            self._check(channel, topic, recording.topics)
+            topics[channel] = topic
+        return topics
+
+    def _missing(self, channel: Channel, topics: Mapping[str, Topic]) -> str:
+        side, _, _ = channel.value.partition("/")
+        kind = "image" if channel.is_image else "info"
+        expected = " or ".join(IMAGES if channel.is_image else (INFO,))
+        looks = (
+            "no two topics look like the left and the right camera's"
+            if channel.is_image
+            else f"no topic looks like the {side} camera's"
+        )
+        return (
+            f"{self._path}: {looks} (type {expected}); the bag has "
+            f"{', '.join(sorted(topics))}. Name it with {side}_{kind}_topic"
+        )
+
+    def _check(self, channel: Channel, topic: str, topics: Mapping[str, Topic]) -> None:
+        expected = IMAGES if channel.is_image else (INFO,)
+        found = topics[topic].type_name if topic in topics else "no such topic"
+        if found not in expected:
             raise BagError(
                 f"{self._path}: expected {topic} for {channel.value} as {' or '.join(expected)}, "
-                "found "
-                f"{types.get(topic, 'no such topic')}; the bag has "
-                f"{', '.join(sorted(types)) or 'no topics'}"
+                f"found {found}; the bag has {', '.join(sorted(topics))}"
             )
 
-    @contextmanager
-    def _opened(self) -> Iterator[AnyReader]:
-        with ExitStack() as stack:
-            stack.enter_context(_readable(self._path))
-            files = [self._path]
-            if self._path.is_dir() and not (self._path / "metadata.yaml").is_file():
-                files = _data_files(self._path)
-            # Bags before ROS 2 Iron do not hold the definitions of their messages.
-            reader = AnyReader(files, default_typestore=ROS2_TYPES)
-            yield stack.enter_context(reader)
-
-
-def _data_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(file for file in folder.iterdir() if file.suffix in BAG_SUFFIXES)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn whatever the readers raise on damaged files into one sentence."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise BagError(f"{path}: not found ({error}): check the path") from error
-    except (
-        Rosbag1Error,
-        Rosbag2Error,
-        AnyReaderError,
-        SerdeError,
-        apsw.Error,
-        EOFError,
-        OSError,
-    ) as error:
-        advice = (
-            "`mcap recover`"
-            if path.suffix == ".mcap" or list(path.glob("*.mcap"))
-            else "`ros2 bag reindex`"
+    def _described(self, recording: Recording) -> str:
+        count = sum(topic.count or 0 for topic in recording.topics.values())
+        length_s = ((recording.end_ns or 0) - (recording.start_ns or 0)) / 1e9
+        return f"{self._path.name}: {count} messages over {length_s:.1f} s, " + ", ".join(
+            self.topics.values()
         )
-        raise BagError(
-            f"{path}: the bag is damaged or was not closed ({error}): try {advice}, or record it "
-            "again"
-        ) from error
 
 
-def _find(channel: Channel, types: Mapping[str, str], path: Path) -> str:
-    side, _, _ = channel.value.partition("/")
-    expected = (RAW, COMPRESSED) if channel.is_image else (INFO,)
-    candidates = [
-        topic
-        for topic, message_type in types.items()
-        if message_type in expected and SIDE_WORDS[side] & set(re.split(r"[/_]", topic))
-    ]
-    if not candidates:
-        raise BagError(
-            f"{path}: no topic of type {' or '.join(expected)} looks like the {side} camera's; "
-            "the bag has "
-            f"{', '.join(sorted(types)) or 'no topics'}. Name it with "
-            f"{side}_{'image' if channel.is_image else 'info'}_topic"
-        )
-    return min(candidates, key=_rank)
-
-
-def _rank(topic: str) -> tuple[int, bool, str]:
-    """Smaller is better: the known names first, raw before compressed."""
-    base = topic.removesuffix("/compressed")
-    leaf = base.rpartition("/")[2]
-    place = IMAGE_NAMES.index(leaf) if leaf in IMAGE_NAMES else len(IMAGE_NAMES)
-    return place, base != topic, topic
+def _trouble(recording: Recording) -> str:
+    """What of the bag was lost, one sentence; empty where nothing was."""
+    lost = [str(damage) for damage in recording.damages if damage.messages_lost != 0]
+    return f"the bag is damaged or was not closed: {'; '.join(lost)}" if lost else ""

@@ -21,10 +21,11 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from cups_core.errors import CupsError
+from cups_core.frames import NANOSECONDS_PER_SECOND
+from cups_core.recording.bag_folder import is_bag
 from cups_core.settings import setting
-from cups_ros.bag_drive import BagDrive, is_bag
+from cups_ros.bag_drive import BagDrive
 from cups_ros.drive_source import (
-    NANOSECONDS_PER_SECOND,
     BagError,
     Channel,
     Drive,

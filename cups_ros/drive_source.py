@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from cups_core.errors import CupsError
-
-NANOSECONDS_PER_SECOND = 1_000_000_000
+from cups_core.frames import NANOSECONDS_PER_SECOND
 
 
 class BagError(CupsError):
@@ -64,26 +63,9 @@ class Drive(Protocol):
         ...
 
 
-def header_stamp_ns(data: bytes) -> int:
-    """Stamp of a serialised message that begins with a header, behind the byte order mark.
-
-    Raises:
-        BagError: the message is too short to hold one.
-    """
-    if len(data) < 12:
-        raise BagError(
-            f"expected a message with a header, found {len(data)} bytes: the bag is damaged"
-        )
-    seconds, nanoseconds = struct.unpack_from(_stamp_format(data), data, 4)
-    return int(seconds) * NANOSECONDS_PER_SECOND + int(nanoseconds)
-
-
 def with_stamp(data: bytes, stamp_ns: int) -> bytes:
-    """The same message with another stamp."""
+    """The same message, as ROS 2 sends it, with another stamp in the header it begins with."""
     stamped = bytearray(data)
-    struct.pack_into(_stamp_format(data), stamped, 4, *divmod(stamp_ns, NANOSECONDS_PER_SECOND))
+    layout = "<iI" if data[1] & 1 else ">iI"
+    struct.pack_into(layout, stamped, 4, *divmod(stamp_ns, NANOSECONDS_PER_SECOND))
     return bytes(stamped)
-
-
-def _stamp_format(data: bytes) -> str:
-    return "<iI" if data[1] & 1 else ">iI"

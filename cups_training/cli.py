@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from cups_core.errors import CupsError
 
 VERBS = {
+    "inspect": ("cups_training.inspection.command", "say what a recorded drive holds"),
     "extract": ("cups_training.extraction.command", "turn recorded drives into a dataset"),
     "import": ("cups_training.importing.command", "turn folders of pictures into a dataset"),
     "doctor": ("cups_training.doctor.command", "say what is installed and whether it fits"),
@@ -25,6 +26,7 @@ VERBS = {
         "cups_training.labelling.command",
         "make panoptic pseudo-labels of a dataset's drives",
     ),
+    "overview": ("cups_training.overview.command", "show a dataset on one page"),
 }
 """Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""
 

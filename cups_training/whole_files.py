@@ -33,13 +33,18 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     # The process number keeps two writers of one file apart; the last rename wins.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with draft.open("wb") as file:
+            file = draft.open("wb")
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = draft.open("wb")
+        try:
+            with file:
                 yield file
             draft.replace(path)
-        finally:
+        except BaseException:
             draft.unlink(missing_ok=True)
+            raise
     except OSError as problem:
         raise FileError(
             f"{path}: cannot be written ({problem.strerror or problem}); free some space or give "

@@ -6,7 +6,7 @@ so that a long split bag needs room for one file at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from cups_core.errors import RecordingError
 from cups_core.recording.compression import UnpackError, unpack_file
 from cups_core.recording.data_file import DataFile
-from cups_core.recording.messages import Damage, RecordedMessage, Tell
+from cups_core.recording.messages import Damage, RecordedMessage, Tell, Wanted
 
 Open = Callable[[Path, Tell], DataFile]
 
@@ -42,10 +42,10 @@ class CompressedFile:
             self.start_ns = file.start_ns
             self.end_ns = file.end_ns
 
-    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
-        """Its messages of these topics in the order of recording."""
+    def messages(self, wanted: Wanted) -> Iterator[RecordedMessage]:
+        """The wanted messages in the order of recording."""
         with self._unpacked() as file:
-            yield from file.messages(topics)
+            yield from file.messages(wanted)
 
     def close(self) -> None:
         """Nothing is held between two readings."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from cups_core.recording.messages import Definition, RecordedMessage, Topic
+from cups_core.recording.messages import Definition, RecordedMessage, Topic, Wanted
 
 SMALL_MESSAGE = 4096
+# From that size on it pays to read the beginnings of messages one by one.
+LARGE_MESSAGE = 65536
 RELIABILITIES = {"1": "reliable", "2": "best_effort"}
 
 
@@ -35,8 +37,8 @@ class DataFile(Protocol):
         """When its last message was recorded, None without messages."""
         ...
 
-    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
-        """Its messages of these topics in the order of recording."""
+    def messages(self, wanted: Wanted) -> Iterator[RecordedMessage]:
+        """The wanted messages in the order of recording, and maybe some outside of the time."""
         ...
 
     def close(self) -> None:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from zlib import crc32
 
-from cups_core.recording.data_file import kept
+from cups_core.recording.data_file import LARGE_MESSAGE, kept
 from cups_core.recording.mcap_records import (
+    CHUNK_BEGINNING,
     FOOTER,
     HEAD,
+    KNOWN_OPS,
     MAGIC,
     MESSAGE_HEAD,
     Channel,
@@ -28,11 +30,20 @@ from cups_core.recording.mcap_records import (
     channel_counts,
     chunk_content,
     indexed_chunk,
+    plain_content,
     records,
     schema,
 )
 from cups_core.recording.mcap_walk import walk
-from cups_core.recording.messages import Damage, Definition, RecordedMessage, Tell, Topic
+from cups_core.recording.messages import (
+    BEGINNING,
+    Damage,
+    Definition,
+    RecordedMessage,
+    Tell,
+    Topic,
+    Wanted,
+)
 from cups_core.recording.time_order import Part, chunks_in_order
 
 
@@ -86,14 +97,18 @@ class McapFile:
         """When its last message was recorded."""
         return max((item.end_ns for item in self._chunks), default=None)
 
-    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
-        """Its messages of these topics in the order of recording."""
-        wanted = {number: item for number, item in self._channels.items() if item.topic in topics}
+    def messages(self, wanted: Wanted) -> Iterator[RecordedMessage]:
+        """The wanted messages in the order of recording."""
+        channels = {
+            number: item for number, item in self._channels.items() if item.topic in wanted.topics
+        }
+        read = self._beginnings if wanted.beginnings else self._messages
         return chunks_in_order(
             [
-                Part(item.start_ns, item.end_ns, partial(self._messages, item, wanted))
+                Part(item.start_ns, item.end_ns, partial(read, item, channels))
                 for item in self._chunks
-                if item.counts is None or not wanted.keys().isdisjoint(item.counts)
+                if wanted.overlaps(item.start_ns, item.end_ns)
+                and (item.counts is None or not channels.keys().isdisjoint(item.counts))
             ]
         )
 
@@ -136,6 +151,38 @@ class McapFile:
                     "the frames in it are left out; copy the file again from where it was recorded",
                 )
             )
+        return found
+
+    def _beginnings(self, chunk: Chunk, wanted: Mapping[int, Channel]) -> list[RecordedMessage]:
+        """The beginnings of the messages of a chunk, one by one where that reads less."""
+        count = sum((chunk.counts or {}).values())
+        if chunk.is_cut or chunk.length < LARGE_MESSAGE * count:
+            return self._messages(chunk, wanted)
+        self._file.seek(chunk.offset)
+        place = 0 if chunk.is_bare else plain_content(self._file.read(CHUNK_BEGINNING))
+        if place is None:
+            return self._messages(chunk, wanted)
+        found: list[RecordedMessage] = []
+        end = chunk.offset + chunk.length
+        position = chunk.offset + place
+        while position < end:
+            self._file.seek(position)
+            record = self._file.read(HEAD.size + MESSAGE_HEAD.size + BEGINNING)
+            op, length = HEAD.unpack_from(record) if len(record) >= HEAD.size else (0, 0)
+            following = position + HEAD.size + length
+            if op not in KNOWN_OPS or following > end:
+                # Something is wrong: the whole chunk is looked at, which tells what.
+                return self._messages(chunk, wanted)
+            if op == Op.MESSAGE:
+                number, _, recorded_ns, _ = MESSAGE_HEAD.unpack_from(record, HEAD.size)
+                if (item := wanted.get(number)) is not None:
+                    raw = record[HEAD.size + MESSAGE_HEAD.size : HEAD.size + length]
+                    found.append(
+                        RecordedMessage(
+                            item.topic, item.type_name, recorded_ns, raw, item.serialization
+                        )
+                    )
+            position = following
         return found
 
     def _content(self, chunk: Chunk) -> memoryview:

@@ -24,6 +24,8 @@ CHUNK_HEAD = struct.Struct("<QQQI")
 FOOTER = struct.Struct("<BQQQI")
 INDEX_HEAD = struct.Struct("<HI")
 INDEX_ENTRY = 16
+# Enough of a chunk's record to know everything but its content.
+CHUNK_BEGINNING = 128
 
 
 class Op(enum.IntEnum):
@@ -167,6 +169,16 @@ def chunk_content(content: memoryview) -> memoryview:
     if checksum and crc32(unpacked) != checksum:
         raise RecordError("the checksum does not fit the data")
     return unpacked
+
+
+def plain_content(beginning: bytes) -> int | None:
+    """Where the content of a chunk begins in its record, None where it is packed or damaged."""
+    content = memoryview(beginning)[HEAD.size :]
+    try:
+        compression, position = _text(content, CHUNK_HEAD.size)
+    except RecordError:
+        return None
+    return HEAD.size + position + 8 if beginning[0] == Op.CHUNK and not compression else None
 
 
 def message_index(content: memoryview) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -108,6 +108,31 @@ class Damage:
         lost = "" if self.messages_lost is None else f" ({self.messages_lost} messages lost)"
         return f"{self.file}: {self.what}{lost}: {self.advice}"
 
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which messages are to be read.
+
+    Attributes:
+        topics: their names.
+        start_ns: none that was recorded earlier.
+        end_ns: none that was recorded later.
+        beginnings: whether the first `BEGINNING` bytes of a message are enough, which spares
+            reading pictures where the file allows it; checksums are not verified then.
+    """
+
+    topics: Collection[str]
+    start_ns: int = 0
+    end_ns: int = 2**63 - 1
+    beginnings: bool = False
+
+    def overlaps(self, start_ns: int, end_ns: int) -> bool:
+        """Whether there may be something between these times."""
+        return start_ns <= self.end_ns and end_ns >= self.start_ns
+
+
+BEGINNING = 256
+"""As many bytes of a message hold its header and what an image says of itself."""
 
 Tell = Callable[[Damage], None]
 """Where the readers report what they cannot read."""

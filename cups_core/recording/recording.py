@@ -27,6 +27,7 @@ from cups_core.recording.messages import (
     SourceFile,
     Tell,
     Topic,
+    Wanted,
 )
 from cups_core.recording.rosbag1_file import Rosbag1File
 from cups_core.recording.sqlite_file import SqliteFile
@@ -81,7 +82,7 @@ class Recording:
         for _, file in self._files:
             definitions.update(file.definitions)
         self._types = MessageTypes(definitions)
-        parts = list(chain.from_iterable(self._stretches(())))
+        parts = list(chain.from_iterable(self._stretches(Wanted(()))))
         self.start_ns = min((part.start_ns for part in parts), default=None)
         self.end_ns = max((part.end_ns for part in parts), default=None)
 
@@ -97,10 +98,24 @@ class Recording:
             file.close()
         self._files = []
 
-    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
+    def messages(
+        self,
+        topics: Collection[str],
+        *,
+        start_ns: int = Wanted.start_ns,
+        end_ns: int = Wanted.end_ns,
+        beginnings: bool = False,
+    ) -> Iterator[RecordedMessage]:
         """The messages of some topics in the order of recording.
 
         What is damaged is left out and told in `damages`.
+
+        Args:
+            topics: names.
+            start_ns: leave out what was recorded earlier.
+            end_ns: leave out what was recorded later.
+            beginnings: whether the first 256 bytes of a message are enough: much faster for
+                pictures where the file allows it, but checksums are not verified.
 
         Raises:
             InputError: there is no such topic.
@@ -110,7 +125,11 @@ class Recording:
                 f"no topic {', '.join(unknown)}; the recording has "
                 f"{', '.join(sorted(self.topics)) or 'none'}"
             )
-        return chain.from_iterable(map(merged, self._stretches(topics)))
+        wanted = Wanted(topics, start_ns, end_ns, beginnings)
+        found = chain.from_iterable(map(merged, self._stretches(wanted)))
+        if (start_ns, end_ns) == (Wanted.start_ns, Wanted.end_ns):
+            return found
+        return (message for message in found if start_ns <= message.recorded_ns <= end_ns)
 
     def decoded(self, message: RecordedMessage) -> Any:
         """The message as an object with the field names of ROS 2; `data` is a view, not a copy.
@@ -148,7 +167,7 @@ class Recording:
         if not self._files:
             raise RecordingError("; ".join(troubles))
 
-    def _stretches(self, topics: Collection[str]) -> Iterator[list[Part]]:
+    def _stretches(self, wanted: Wanted) -> Iterator[list[Part]]:
         """The files in groups, within each of which they are to be merged by time.
 
         Two files that hold the same topic and overlap in time come from a clock that was set back
@@ -158,7 +177,9 @@ class Recording:
         for path, file in self._files:
             if file.start_ns is None or file.end_ns is None:
                 continue
-            read = partial(self._messages, path, file, topics)
+            if not wanted.overlaps(file.start_ns, file.end_ns):
+                continue
+            read = partial(self._messages, path, file, wanted)
             part = Part(file.start_ns, file.end_ns, read)
             held = {topic.name for topic in file.topics if topic.count != 0}
             if any(held & other and _overlap(part, before) for before, other in stretch):
@@ -167,15 +188,18 @@ class Recording:
             stretch.append((part, held))
         yield [part for part, _ in stretch]
 
-    def _messages(
-        self, path: Path, file: DataFile, topics: Collection[str]
-    ) -> Iterator[RecordedMessage]:
+    def _messages(self, path: Path, file: DataFile, wanted: Wanted) -> Iterator[RecordedMessage]:
         """The messages of a file, unpacked where each was compressed by itself."""
         lost = 0
         try:
-            for message in file.messages(topics):
+            for message in file.messages(wanted):
                 # No message of ROS begins like this.
                 if message.raw[:4] == ZSTD_MAGIC:
+                    if wanted.beginnings:
+                        # Of a packed message the beginning is of no use; one is packed as all are.
+                        whole = replace(wanted, beginnings=False)
+                        yield from self._messages(path, file, whole)
+                        return
                     try:
                         message = message._replace(raw=unpack(message.raw, "zstd"))
                     except UnpackError:

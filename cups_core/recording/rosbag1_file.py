@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from cups_core.recording.compression import UnpackError, unpack
-from cups_core.recording.data_file import kept
+from cups_core.recording.data_file import LARGE_MESSAGE, kept
 from cups_core.recording.mcap_records import ros2_type_name
 from cups_core.recording.messages import (
+    BEGINNING,
     Damage,
     Definition,
     RecordedMessage,
     Serialization,
     Tell,
     Topic,
+    Wanted,
 )
 from cups_core.recording.rosbag1_records import (
     MAGIC,
@@ -123,14 +125,18 @@ class Rosbag1File:
         """When its last message was recorded."""
         return max((chunk.end_ns for chunk in self._chunks), default=None)
 
-    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
-        """Its messages of these topics in the order of recording."""
-        wanted = {key: item for key, item in self._connections.items() if item.topic in topics}
+    def messages(self, wanted: Wanted) -> Iterator[RecordedMessage]:
+        """The wanted messages in the order of recording."""
+        connections = {
+            key: item for key, item in self._connections.items() if item.topic in wanted.topics
+        }
+        read = self._beginnings if wanted.beginnings else self._messages
         return chunks_in_order(
             [
-                Part(chunk.start_ns, chunk.end_ns, partial(self._messages, chunk, wanted))
+                Part(chunk.start_ns, chunk.end_ns, partial(read, chunk, connections))
                 for chunk in self._chunks
-                if not wanted.keys().isdisjoint(chunk.counts)
+                if wanted.overlaps(chunk.start_ns, chunk.end_ns)
+                and not connections.keys().isdisjoint(chunk.counts)
             ]
         )
 
@@ -167,6 +173,30 @@ class Rosbag1File:
                     "the frames in it are left out; copy the file again from where it was recorded",
                 )
             )
+        return found
+
+    def _beginnings(self, chunk: Chunk, wanted: Mapping[int, Connection]) -> list[RecordedMessage]:
+        """The beginnings of the messages of a chunk, one by one where that reads less."""
+        is_plain = chunk.compression == "none" and not chunk.is_cut
+        if not is_plain or chunk.size < LARGE_MESSAGE * sum(chunk.counts.values()):
+            return self._messages(chunk, wanted)
+        found: list[RecordedMessage] = []
+        position, end = chunk.start, chunk.start + chunk.size
+        while position < end:
+            try:
+                record = record_at(self._file, position)
+                recorded_ns = time_ns(record) if record.op == Op.MESSAGE else 0
+            except RecordError:
+                # Reading the whole chunk tells what is wrong.
+                return self._messages(chunk, wanted)
+            if record.op == Op.MESSAGE and (item := wanted.get(number(record, b"conn"))):
+                raw = self._file.read(min(BEGINNING, record.end - record.start))
+                found.append(
+                    RecordedMessage(
+                        item.topic, item.type_name, recorded_ns, raw, Serialization.ROS1
+                    )
+                )
+            position = record.end
         return found
 
     def _content(self, chunk: Chunk) -> tuple[memoryview, str]:

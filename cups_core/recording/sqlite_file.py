@@ -5,23 +5,26 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import apsw
 import numpy as np
 
 from cups_core.errors import RecordingError
 from cups_core.recording.data_file import offered_reliability
 from cups_core.recording.messages import (
+    BEGINNING,
     Damage,
     Definition,
     RecordedMessage,
     Serialization,
     Tell,
     Topic,
+    Wanted,
 )
 from cups_core.recording.sqlite_pages import DatabasePages, PageError, is_cut
 from cups_core.recording.time_order import reading_order
@@ -35,12 +38,12 @@ class _Rows(NamedTuple):
     Attributes:
         topic_ids: int64 (N,).
         recorded_ns: int64 (N,).
-        message: gives the bytes of row i.
+        message: gives the bytes of row i, with True at least its beginning.
     """
 
     topic_ids: np.ndarray
     recorded_ns: np.ndarray
-    message: Callable[[int], bytes]
+    message: Callable[[int, bool], bytes]
 
 
 class SqliteFile:
@@ -66,13 +69,16 @@ class SqliteFile:
         log = path.with_name(f"{path.name}-wal")
         has_log = log.is_file() and log.stat().st_size > 0
         mode = "mode=ro" if has_log else "immutable=1"
-        self._database = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+        self._database = apsw.Connection(
+            f"{path.resolve().as_uri()}?{mode}",
+            flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+        )
         self._file = path.open("rb")
         try:
             if not has_log and is_cut(self._file):
-                raise sqlite3.DatabaseError("it is shorter than its header says")
+                raise apsw.CorruptError("it is shorter than its header says")
             self._rows = self._whole()
-        except sqlite3.DatabaseError as error:
+        except apsw.Error as error:
             self._rows = self._found(str(error), expected_count)
         counts = Counter(self._rows.topic_ids.tolist())
         self.topics = [
@@ -90,21 +96,25 @@ class SqliteFile:
         """When its last message was recorded."""
         return int(self._rows.recorded_ns.max()) if len(self._rows.recorded_ns) else None
 
-    def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
-        """Its messages of these topics in the order of recording."""
-        wanted = {key: item for key, item in self._topics.items() if item.name in topics}
-        places = np.flatnonzero(np.isin(self._rows.topic_ids, list(wanted)))
+    def messages(self, wanted: Wanted) -> Iterator[RecordedMessage]:
+        """The wanted messages in the order of recording."""
+        topics = {key: item for key, item in self._topics.items() if item.name in wanted.topics}
+        places = np.flatnonzero(
+            np.isin(self._rows.topic_ids, list(topics))
+            & (self._rows.recorded_ns >= wanted.start_ns)
+            & (self._rows.recorded_ns <= wanted.end_ns)
+        )
         order = reading_order(self._rows.topic_ids[places], self._rows.recorded_ns[places])
         lost = 0
         try:
             for place in places[order].tolist():
                 key = int(self._rows.topic_ids[place])
                 try:
-                    raw = self._rows.message(place)
-                except (sqlite3.DatabaseError, PageError):
+                    raw = self._rows.message(place, wanted.beginnings)
+                except (apsw.Error, PageError):
                     lost += 1
                     continue
-                topic = wanted[key]
+                topic = topics[key]
                 yield RecordedMessage(
                     topic.name,
                     topic.type_name,
@@ -150,11 +160,12 @@ class SqliteFile:
             np.dtype((np.int64, 3)),
         )
         ids = rows[:, 0]
-        cursor = self._database.cursor()
 
-        def message(place: int) -> bytes:
-            row = cursor.execute("SELECT data FROM messages WHERE id = ?", (int(ids[place]),))
-            return bytes(row.fetchone()[0])
+        def message(place: int, beginning: bool) -> bytes:
+            where = ("main", "messages", "data", int(ids[place]), False)
+            with closing(self._database.blob_open(*where)) as blob:
+                raw: bytes = blob.read(BEGINNING if beginning else -1)
+            return raw
 
         return _Rows(rows[:, 1], rows[:, 2], message)
 
@@ -179,4 +190,4 @@ class SqliteFile:
             )
         )
         table = np.array([row[1:3] for row in rows], np.int64).reshape(-1, 2)
-        return _Rows(table[:, 0], table[:, 1], lambda place: pages.message(rows[place]))
+        return _Rows(table[:, 0], table[:, 1], lambda place, _: pages.message(rows[place]))

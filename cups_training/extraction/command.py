@@ -63,7 +63,7 @@ def _opened(
     name: str, bags: Sequence[Path], given: Mapping[str, str], settings: ExtractionSettings
 ) -> Iterator[BagSource]:
     with open_recording(bags) as recording:
-        topics = chosen_topics(recording.topics.values(), given, name)
+        topics = chosen_topics(recording, given, name)
         yield BagSource(name, recording, topics, settings)
 
 

@@ -120,6 +120,7 @@ class _Extraction:
                 "parts": [record.path.name for record in kept],
                 "source": source,
                 "rig": None if measure is None else _described(measure),
+                "notes": [measure.verdict] if measure is not None and _is_wrong(measure) else [],
             }
             # The first part comes last: where it is finished, all are.
             for record in reversed(kept):
@@ -150,8 +151,7 @@ class _Extraction:
         if not pictures:
             return None
         measure = measure_drive(pictures)
-        is_wrong = measure.fault not in (None, RigFault.UNKNOWN)
-        if is_wrong and self._settings.validate == "refuse":
+        if _is_wrong(measure) and self._settings.validate == "refuse":
             raise InputError(
                 f"{self._source.name}: {measure.verdict}; or go on regardless with "
                 "--set validate=warn"
@@ -209,6 +209,10 @@ class _Extraction:
             },
             "software": software(),
         }
+
+
+def _is_wrong(measure: EpipolarMeasure) -> bool:
+    return measure.fault not in (None, RigFault.UNKNOWN)
 
 
 def _described(measure: EpipolarMeasure) -> dict[str, Any]:

@@ -38,16 +38,17 @@ def check_claim(path: Path, claim: Mapping[str, Any]) -> bool:
     Raises:
         FileError: it holds another drive or one of another configuration.
     """
-    found_at = path / CLAIM
     is_finished = (path / FRAMES).exists()
-    if not found_at.exists():
+    if not (path / CLAIM).exists():
         if is_finished:
             raise FileError(
                 f"{path}: holds a drive that was not extracted; choose another --drive name or "
                 "another dataset"
             )
         return False
-    found, now = read_json(found_at), dict(claim)
+    if not _is_begun(path):
+        return False
+    found, now = read_json(path / CLAIM), dict(claim)
     if is_finished:
         # What is finished stays good when a library is updated.
         found.pop("software", None)
@@ -67,12 +68,20 @@ def check_neighbours(drives: Path, claim: Mapping[str, Any]) -> None:
         FileError: one was made with another.
     """
     for path in sorted(drives.glob(f"*/{CLAIM}")):
+        if not _is_begun(path.parent):
+            continue
         found = read_json(path)["configuration"]
         if differing := list(differences(found, claim["configuration"])):
             raise FileError(
                 f"{path.parent}: was made with another configuration ({'; '.join(differing[:4])}); "
                 "use that one again, or choose another dataset"
             )
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether more than intentions are in a folder: a failed start claims nothing."""
+    begun = (path / FRAMES, path / MEASURES, path / PICTURES)
+    return any(file.exists() and file.stat().st_size for file in begun)
 
 
 def remove_journals(path: Path) -> None:
@@ -97,7 +106,9 @@ class PartFolder:
             FileError: another process fills it, it holds something else, or the disk is full.
         """
         self.path = path
-        if not check_claim(path, claim):
+        check_claim(path, claim)
+        if not _is_begun(path):
+            (path / CALIBRATION).unlink(missing_ok=True)
             write_json(path / CLAIM, claim)
         self._stack = ExitStack()
         self._lock()

@@ -92,7 +92,7 @@ class PartRecord:
         """Write all that is known and make the folder a drive.
 
         Args:
-            common: what is said of all parts: the source's provenance, the rig's verdict.
+            common: what is said of all parts: the source's provenance, the rig's verdict, notes.
             lost_before: what was lost before it became a pair.
 
         Raises:
@@ -142,7 +142,7 @@ class PartRecord:
             if "rig_fault" in row
         ]
         wrong = [(stamp, fault) for stamp, fault in faults if fault]
-        notes = list(common["source"]["notes"])
+        notes = [*common["source"]["notes"], *common["notes"]]
         # One pair says little: a few false matches are enough.
         if len(faults) >= FEWEST_LOOKS and 2 * len(wrong) > len(faults):
             notes.append(

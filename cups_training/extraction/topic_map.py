@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from cups_core.errors import InputError
-from cups_core.recording.messages import Topic
+from cups_core.errors import InputError, RecordingError
+from cups_core.recording.recording import Recording
 from cups_core.recording.stereo_topics import COMPRESSED, INFO, RAW, propose
 
 
@@ -55,18 +55,22 @@ def topics_from_words(words: str) -> dict[str, str]:
     return found
 
 
-def chosen_topics(topics: Iterable[Topic], given: Mapping[str, str], name: str) -> TopicMap:
+def chosen_topics(recording: Recording, given: Mapping[str, str], name: str) -> TopicMap:
     """The topics that are given, and for the others what the names propose.
 
     Args:
-        topics: of the recording.
+        recording: that has the topics.
         given: topics by role.
-        name: of the recording, for the error message.
+        name: of the drive, for the error message.
 
     Raises:
+        RecordingError: the recording is too damaged to hold any.
         InputError: a role has no topic, or a topic has another type or does not exist.
     """
-    known = {topic.name: topic for topic in topics}
+    known = recording.topics
+    if not known:
+        found_wrong = "; ".join(map(str, recording.damages)) or "it is empty: record it again"
+        raise RecordingError(f"{name}: expected a recording with topics, found none: {found_wrong}")
     proposed = next(iter(propose(known.values())), None)
     found = {role: given.get(role) or getattr(proposed, role, None) for role in ROLES}
     has = ", ".join(f"{topic.name} ({topic.type_name})" for topic in known.values()) or "no topics"
@@ -76,7 +80,7 @@ def chosen_topics(topics: Iterable[Topic], given: Mapping[str, str], name: str) 
             f"{name}: no topic for {', '.join(missing)}; name them with --topics ROLE=TOPIC,...; "
             f"the recording has {has}"
         )
-    for role, topic in found.items():
+    for role, topic in ((role, str(topic)) for role, topic in found.items()):
         expected = (INFO,) if role.endswith("info") else (RAW, COMPRESSED)
         if topic not in known or known[topic].type_name not in expected:
             raise InputError(

@@ -57,7 +57,7 @@ def still_pairs(
 
 
 def _restlessness(cells: Sequence[Thumbnail], ends: Sequence[int]) -> list[float]:
-    """Share of the cells that changes by chance, as rain makes them: that differ already in the next frame.
+    """Share of the cells that change by chance, as in rain: they differ already one frame later.
 
     What moves changes more cells the longer one looks, chance does not. Motion, too, changes some
     from frame to frame, so no more than a few are taken for chance.

@@ -18,9 +18,10 @@ from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from cups_ros.bag_drive import BagDrive, is_bag
+from cups_core.recording.bag_folder import is_bag
+from cups_ros.bag_drive import BagDrive
 from cups_ros.camera_info import stereo_rig
-from cups_ros.drive_source import BagError, Channel, header_stamp_ns, with_stamp
+from cups_ros.drive_source import BagError, Channel, with_stamp
 from cups_ros.image_conversion import rgb_image
 from cups_ros.image_folder_drive import ImageFolderDrive
 from cups_ros.stamps import nanoseconds, time_message
@@ -135,12 +136,12 @@ def test_an_empty_bag_says_so(write_bag: Write) -> None:
     [
         (
             1,
-            "no topic of type sensor_msgs/msg/Image or .* looks like the right camera's; "
-            ".*right_image_topic",
+            "no two topics look like the left and the right camera's "
+            r"\(type sensor_msgs/msg/Image or .*\); .*left_image_topic",
         ),
         (
             2,
-            "no topic of type sensor_msgs/msg/CameraInfo looks like the left camera's; "
+            r"no topic looks like the left camera's \(type sensor_msgs/msg/CameraInfo\); "
             ".*left_info_topic",
         ),
     ],
@@ -161,15 +162,17 @@ def test_a_topic_named_by_hand_must_exist(write_bag: Write) -> None:
 
 
 @pytest.mark.parametrize("plugin", list(StoragePlugin))
-def test_a_bag_cut_in_half_is_one_sentence_with_the_tool_that_may_help(
+def test_a_bag_cut_in_half_plays_its_beginning_and_ends_with_one_sentence_of_advice(
     write_bag: Write, plugin: StoragePlugin
 ) -> None:
-    bag = write_bag(plugin)
+    bag = write_bag(plugin, frames=40)
     content = data_file(bag).read_bytes()
     data_file(bag).write_bytes(content[: len(content) // 2])
-    tool = "mcap recover" if plugin is StoragePlugin.MCAP else "ros2 bag reindex"
-    with pytest.raises(BagError, match=f"the bag is damaged or was not closed .*{tool}"):
-        list(BagDrive(bag, {}).messages())
+    advice = "mcap recover" if plugin is StoragePlugin.MCAP else "copy the file again"
+    played = []
+    with pytest.raises(BagError, match=f"the bag is damaged or was not closed.*{advice}"):
+        played.extend(BagDrive(bag, {}).messages())
+    assert 60 < len(played) < 100
 
 
 def test_a_bag_damaged_in_the_middle_gives_what_is_good_and_counts_it(write_bag: Write) -> None:
@@ -198,11 +201,8 @@ def test_a_new_stamp_changes_nothing_else() -> None:
         data=b"abc",
     )
     data = serialize_message(image)
-    assert header_stamp_ns(data) == 5_000_000_007
     image.header.stamp = time_message(9_000_000_001)
     assert with_stamp(data, 9_000_000_001) == serialize_message(image)
-    with pytest.raises(BagError, match="found 3 bytes"):
-        header_stamp_ns(b"abc")
 
 
 @pytest.fixture

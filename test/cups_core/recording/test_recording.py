@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mcap.writer import CompressionType
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Rosbag2Writer
@@ -68,6 +69,46 @@ def test_a_recording_can_be_read_again_and_given_up_in_between(any_bag: Path) ->
         next(recording.messages([LEFT_INFO]))
         assert [bytes(message.raw) for message in recording.messages([LEFT_IMAGE])] == first
     assert len(first) == 12
+
+
+def test_beginnings_have_the_same_order_stamps_and_first_bytes(any_bag: Path) -> None:
+    with open_recording([any_bag]) as recording:
+        whole = list(recording.messages(list(recording.topics)))
+        cut = list(recording.messages(list(recording.topics), beginnings=True))
+        assert [message[:3] for message in cut] == [message[:3] for message in whole]
+        for message, beginning in zip(whole, cut, strict=True):
+            assert bytes(message.raw).startswith(bytes(beginning.raw))
+            assert len(beginning.raw) >= min(256, len(message.raw))
+            assert beginning.stamp_ns == message.stamp_ns
+        assert not recording.damages
+
+
+@pytest.mark.parametrize("kind", ["mcap", "sqlite", "ros1"])
+def test_of_large_pictures_only_the_beginnings_are_read(
+    tmp_path: Path, write: Any, kind: str
+) -> None:
+    store = write.ros1_types if kind == "ros1" else write.ros2_types
+    items = [
+        (LEFT_IMAGE, number, write.message(store, LEFT_IMAGE, number, width=4096))
+        for number in range(1, 4)
+    ]
+    bag = {
+        "mcap": lambda: write.mcap(tmp_path / "m.mcap", items, compression=CompressionType.NONE),
+        "sqlite": lambda: write.ros2(tmp_path / "s", items, StoragePlugin.SQLITE3),
+        "ros1": lambda: write.ros1(tmp_path / "r.bag", items),
+    }[kind]()
+    with open_recording([bag]) as recording:
+        found = list(recording.messages([LEFT_IMAGE], beginnings=True))
+    assert [message.stamp_ns for message in found] == [1, 2, 3]
+    assert {len(message.raw) for message in found} == {256}
+
+
+def test_a_window_of_time_has_the_messages_between_its_ends(any_bag: Path, write: Any) -> None:
+    start_ns, end_ns = (n * write.period_ns + write.lag_ns for n in (3, 5))
+    with open_recording([any_bag]) as recording:
+        found = list(recording.messages([LEFT_INFO], start_ns=start_ns, end_ns=end_ns))
+        assert [m.recorded_ns for m in found] == [start_ns, start_ns + write.period_ns, end_ns]
+        assert not list(recording.messages([LEFT_INFO], start_ns=10**12))
 
 
 def test_a_topic_that_is_not_there_is_refused(any_bag: Path) -> None:

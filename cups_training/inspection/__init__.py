@@ -1,0 +1,1 @@
+"""What a recording holds and whether a dataset can be made of it: `cups inspect`."""
