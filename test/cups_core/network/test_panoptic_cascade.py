@@ -44,8 +44,8 @@ LIMITS = {
     "mask_targets": 0.0,
     "losses": 1e-4,
     "gradient_norms": 5e-3,
-    # Single entries, of those of the first layer above all, carry the rounding of all others.
-    "gradient_entries": 2e-2,
+    # Those of the first layer carry the rounding of all others; they are up to 0.4.
+    "gradient_entries": 5e-3,
     "regions_without": 0.0,
     "trainbn": 5e-4,
 }
@@ -84,18 +84,21 @@ def test_the_state_dict_has_the_431_tensors_of_the_reference() -> None:
 
 
 def test_images_of_a_batch_do_not_mix_and_may_show_nothing() -> None:
-    """Untrained, the network is sure of nothing: a third for either class and for background."""
     torch.manual_seed(2)
     network = PanopticCascade(things=2, stuffs=3).eval()
+    # Without statistics of its own an untrained residual network lets its numbers grow without end.
+    for name, parameter in network.named_parameters():
+        if name.endswith("conv3.norm.weight"):
+            torch.nn.init.constant_(parameter, 0.1)
     images = [torch.rand(3, 60, 90), torch.rand(3, 60, 90)]
     with torch.inference_mode():
-        for least_score, most in ((0.5, 0), (0.3, 100)):
+        for least_score, is_seen in ((0.99, False), (0.3, True)):
             together = network(images, least_score)
             for image, scene in zip(images, together, strict=True):
                 (alone,) = network([image], least_score)
                 count = len(scene.found.boxes)
-                assert count == len(alone.found.boxes) == min(most, count)
-                assert (count > 0) == (most > 0)
+                assert count == len(alone.found.boxes)
+                assert (count > 0) == is_seen
                 assert scene.masks.shape == (count, 28, 28)
                 assert scene.semantic.shape == (4, 60, 90)
                 torch.testing.assert_close(scene.semantic, alone.semantic, atol=1e-4, rtol=0)
