@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 import yaml
 
+from cups_core.settings import settings_of
 from cups_training.cli import main
+from cups_training.dataset.card_settings import CardSettings
 from cups_training.dataset.dataset import Dataset
 from cups_training.dataset.drive import Drive
+from cups_training.extraction.settings import ExtractionSettings
 
 from .conftest import START_NS, Extract, Shot, all_bytes, bag, shots
 
@@ -65,6 +68,17 @@ def test_a_piece_that_was_cut_out_of_a_bag_stays_with_it(
     assert code == 0
     assert splits(tmp_path / "set")["val"] == []
     (relation,) = json.loads((tmp_path / "set/manifest.json").read_text())["related_drives"]
+    assert relation["kind"] == "same pictures"
+
+
+def test_one_time_of_one_camera_is_found_in_other_pictures_too(
+    tmp_path: Path, extract: Extract
+) -> None:
+    raw = bag(tmp_path / "raw", shots(12))
+    lossy = bag(tmp_path / "lossy", shots(12)[8:18], suffix=".jpg")
+    assert extract(raw, lossy, tmp_path / "set")[0] == 0
+    assert splits(tmp_path / "set")["val"] == []
+    (relation,) = json.loads((tmp_path / "set/manifest.json").read_text())["related_drives"]
     assert relation["kind"] == "same time"
 
 
@@ -83,13 +97,16 @@ def divided(root: Path, train: Sequence[str], val: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("later", "kind"), [(0, "same time"), (HOUR_NS, "same views")], ids=["cut", "driven again"]
+    ("suffix", "later", "kind"),
+    [("", 0, "same pictures"), (".jpg", HOUR_NS, "same views")],
+    ids=["cut", "driven again"],
 )
 def test_splits_of_a_person_are_kept_and_their_leaks_told(
-    tmp_path: Path, extract: Extract, later: int, kind: str
+    tmp_path: Path, extract: Extract, suffix: str, later: int, kind: str
 ) -> None:
     divided(tmp_path / "set", ["one"], ["other"])
-    one, other = bag(tmp_path / "one", shots()), bag(tmp_path / "other", shots(6, START_NS + later))
+    one = bag(tmp_path / "one", shots())
+    other = bag(tmp_path / "other", shots(6, START_NS + later), suffix=suffix)
     code, summary = extract(one, other, tmp_path / "set")
     assert code == 3
     assert splits(tmp_path / "set") == {"train": ["one"], "val": ["other"]}
@@ -149,3 +166,11 @@ def test_pairs_of_a_drive_that_was_never_selected_from(tmp_path: Path, extract: 
     (drive.path / "pairs.jsonl").unlink()
     found = Drive(drive.path).kept_pairs()
     assert found == [(0, 1), (1, 2), (2, 3), (4, 5), (5, 6), (6, 7)]
+
+
+def test_the_documented_settings_are_those_of_the_code(repository: Path) -> None:
+    text = (repository / "docs/dataset.md").read_text()
+    for item in (*settings_of(ExtractionSettings), *settings_of(CardSettings)):
+        default = str(item.default).lower() if isinstance(item.default, bool) else item.default
+        line = f"| `{item.name}` | {default} | {item.description} |".replace("|  |", "| |")
+        assert line in text
