@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
@@ -23,6 +23,7 @@ from cups_training.overview.samples import NO_LOOK, Look
 from cups_training.overview.words import count_text, length_text, size_text
 
 MOST_ROWS = 500
+FIRST_CONCERNS = 8
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def overview_page(content: Content) -> str:
         style=page_style(),
         title=html.escape(content.title),
         subtitle=html.escape(_subtitle(content)),
-        concerns=_concerns(content.concerns),
+        concerns=_concerns(content),
         tiles=tiles(_figures(content, kinds)),
         balance=_balance(kinds),
         reasons=_reason_table(kinds),
@@ -104,21 +105,33 @@ def _split_counts(drives: Sequence[DriveFacts]) -> str:
     return f"{counts['train']}, {counts['val']}" if counts["train"] + counts["val"] else "–"
 
 
-def _concerns(found: Sequence[Concern]) -> str:
+def _concerns(content: Content) -> str:
+    found = content.concerns
     if not found:
         return '<div class="verdict good">Nothing looks wrong in the drives looked at.</div>'
-    items = "".join(
-        f'<li class="{"wrong" if item.is_wrong else "look"}">'
-        + (
-            f'<a href="#{html.escape(item.drive)}">{html.escape(item.drive)}</a>: '
-            * bool(item.drive)
-        )
-        + f"{html.escape(item.text)}</li>"
-        for item in found
-    )
+    shown = {facts.name for facts in content.shown}
+    items = [_concern(item, shown) for item in found]
     head = "To be mended before training" if found[0].is_wrong else "Worth a look"
     kind = "bad" if found[0].is_wrong else "fair"
-    return f'<div class="verdict {kind}"><b>{head}</b><ul>{items}</ul></div>'
+    rest = len(items) - FIRST_CONCERNS
+    more = (
+        f"<details><summary>and {rest} more</summary><ul>{''.join(items[FIRST_CONCERNS:])}</ul>"
+        "</details>"
+        if rest > 0
+        else ""
+    )
+    return (
+        f'<div class="verdict {kind}"><b>{head}</b><ul>{"".join(items[:FIRST_CONCERNS])}</ul>'
+        f"{more}</div>"
+    )
+
+
+def _concern(item: Concern, shown: Container[str]) -> str:
+    name = html.escape(item.drive)
+    link = f'<a href="#{name}">{name}</a>' if item.drive in shown else name
+    lead = f"{link}: " if item.drive else ""
+    kind = "wrong" if item.is_wrong else "look"
+    return f'<li class="{kind}">{lead}{html.escape(item.text)}</li>'
 
 
 def _balance(kinds: Counter[str]) -> str:
