@@ -96,7 +96,7 @@ def _figures(content: Content, kinds: Counter[str]) -> dict[str, str]:
     frames = sum(len(facts.drive) for facts in drives)
     lost = sum(sum(facts.lost.values()) for facts in drives)
     return {
-        "drives": f"{len(drives)}",
+        "drive" if len(drives) == 1 else "drives": count_text(len(drives)),
         "stereo frames": count_text(frames),
         "of driving": length_text(sum(facts.seconds for facts in drives)),
         "pairs kept": count_text(kinds[KEPT]),
