@@ -18,6 +18,7 @@ from cups_training.overview.concerns import concerns
 from cups_training.overview.drive_facts import DriveFacts, drive_facts
 from cups_training.overview.label_state import label_states
 from cups_training.overview.page import Content, overview_page
+from cups_training.overview.reasons import KEPT
 from cups_training.overview.samples import look_at, measured_in_part
 from cups_training.overview.sheets import as_jpeg, drive_sheet
 from cups_training.whole_files import read_json, write_whole
@@ -72,10 +73,14 @@ def write_overview(root: Path) -> Path:
 
 
 def _chosen(drives: Sequence[DriveFacts]) -> list[DriveFacts]:
-    """Drives that are looked at: those with notes or losses first, then others evenly."""
+    """Drives that are looked at: half of them odd ones, where there are so many, others evenly."""
     if len(drives) <= MOST_SAMPLES:
         return list(drives)
-    odd = [facts for facts in drives if facts.lost or facts.provenance.get("notes")]
+    odd = [
+        facts
+        for facts in drives
+        if facts.lost or facts.provenance.get("notes") or 2 * facts.kinds[KEPT] < len(facts.pairs)
+    ]
     chosen = {facts.name for facts in odd[: MOST_SAMPLES // 2]}
     rest = [facts for facts in drives if facts.name not in chosen]
     places = np.linspace(0, len(rest) - 1, MOST_SAMPLES - len(chosen)).astype(int)

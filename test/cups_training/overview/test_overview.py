@@ -22,8 +22,8 @@ from cups_training.overview.overview import MOST_SAMPLES, write_overview
 from cups_training.overview.words import clock, length_text, size_text
 from cups_training.whole_files import FileError, write_json, write_json_lines
 
-WIDTH, HEIGHT, SHIFT = 256, 128, 8
-RIG = StereoRig(np.array([[200.0, 0, 128], [0, 200, 64], [0, 0, 1]]), 0.3, WIDTH, HEIGHT)
+WIDTH, HEIGHT, SHIFT = 256, 96, 8
+RIG = StereoRig(np.array([[200.0, 0, 128], [0, 200, 48], [0, 0, 1]]), 0.3, WIDTH, HEIGHT)
 STEP_NS, START_NS = 100_000_000, 1_700_000_000_000_000_000
 VOID = {"meta", "img", "br", "i/"}
 
