@@ -16,6 +16,8 @@ from typing import TypeVar
 
 from cups_core.errors import CupsError
 from cups_core.settings import setting
+from cups_ros.bag_metadata import FileContents, metadata_yaml
+from cups_ros.committed_file import sync_folder
 from cups_ros.harvest_file import COMPRESSIONS, FINISHED, UNFINISHED, HarvestFile, RecordedTopic
 
 Result = TypeVar("Result")
@@ -53,15 +55,15 @@ class BagSettings:
 
 
 class HarvestBag:
-    """Messages go to the file in progress, which begins with the first of them.
+    """One recording: a bag folder that begins with its first message.
 
     Attributes:
-        folder: where the files are.
+        path: of the bag folder.
         files: number of files begun.
     """
 
     def __init__(self, settings: BagSettings, provenance: Mapping[str, str]) -> None:
-        """Make the folder.
+        """Make the folder for recordings.
 
         Args:
             settings: where and how.
@@ -70,19 +72,21 @@ class HarvestBag:
         Raises:
             BagWriteError: the folder cannot be made or written to.
         """
-        self.folder = Path(settings.folder).expanduser()
+        self._folder = Path(settings.folder).expanduser()
+        started = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        self.path = self._folder / f"harvest_{started}"
         self.files = 0
         self._settings = settings
         self._provenance = provenance
-        self._started = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        self._number = 0
         self._file: HarvestFile | None = None
+        self._contents: list[FileContents] = []
         self._bytes_before = 0
         self._has_stopped = False
-        self._guarded(lambda: self.folder.mkdir(parents=True, exist_ok=True))
-        if not os.access(self.folder, os.W_OK | os.X_OK):
+        self._guarded(lambda: self._folder.mkdir(parents=True, exist_ok=True))
+        if not os.access(self._folder, os.W_OK | os.X_OK):
             raise BagWriteError(
-                f"{self.folder}: not writable: set bag.folder to another place, or change its owner"
+                f"{self._folder}: not writable: set bag.folder to another place, or change its "
+                "owner"
             )
 
     @property
@@ -102,13 +106,13 @@ class HarvestBag:
         Raises:
             BagWriteError: the folder is gone.
         """
-        disk = self._guarded(lambda: os.statvfs(self.folder))
+        disk = self._guarded(lambda: os.statvfs(self._folder))
         return disk.f_bavail * disk.f_frsize
 
     def unfinished(self) -> list[Path]:
         """Files that a crash or a full disk left without an index."""
         own = self._file.path if self._file else None
-        return [path for path in sorted(self.folder.glob(f"*{UNFINISHED}")) if path != own]
+        return [path for path in sorted(self._folder.glob(f"*/*{UNFINISHED}")) if path != own]
 
     def require_space(self, size_bytes: int) -> None:
         """Check before a burst that it fits, and that all before it is on the disk.
@@ -122,8 +126,9 @@ class HarvestBag:
         self._has_stopped = True
         if free - size_bytes < reserve:
             raise BagWriteError(
-                f"{self.folder}: {free / GIGABYTE:.2f} GB are free and {reserve / GIGABYTE:.2f} GB "
-                "are kept in reserve: make space, or lower bag.free_reserve_gb"
+                f"{self._folder}: {free / GIGABYTE:.2f} GB are free and "
+                f"{reserve / GIGABYTE:.2f} GB are kept in reserve: make space, or lower "
+                "bag.free_reserve_gb"
             )
         if self._file is not None and self._file.has_ended:
             self._finish_file()
@@ -140,8 +145,8 @@ class HarvestBag:
         if self._file is None:
             self._file = self._guarded(self._new_file)
             self._began = self._synced = time.monotonic()
-            self.files += 1
         self._file.write(topic, recorded_ns, data)
+        self._contents[-1].add(topic, recorded_ns)
 
     def commit(self) -> None:
         """Give everything to the operating system; sync and roll over when it is time.
@@ -163,20 +168,21 @@ class HarvestBag:
             self._guarded(self._file.sync)
 
     def close(self) -> None:
-        """Finish the file in progress.
+        """Finish the file in progress and write `metadata.yaml`.
 
         Raises:
-            BagWriteError: the disk refuses; the file keeps its unfinished name and can be read up
+            BagWriteError: the disk refuses; a file that keeps its unfinished name can be read up
                 to its last commit.
         """
-        if self._file is None:
-            return
-        try:
-            self._finish_file()
-        except BagWriteError:
-            file, self._file = self._file, None
-            file.close()
-            raise
+        if self._file is not None:
+            try:
+                self._finish_file()
+            except BagWriteError:
+                file, self._file = self._file, None
+                file.close()
+                raise
+        if self._contents:
+            self._guarded(self._write_metadata)
 
     def _finish_file(self) -> None:
         assert self._file is not None
@@ -185,16 +191,28 @@ class HarvestBag:
         self._file = None
 
     def _new_file(self) -> HarvestFile:
-        # A vehicle without a clock starts each day at the same time.
-        while True:
-            self._number += 1
-            name = f"harvest_{self._started}_{self._number:04d}"
-            if not any((self.folder / f"{name}{end}").exists() for end in (UNFINISHED, FINISHED)):
-                return HarvestFile(
-                    self.folder / f"{name}{UNFINISHED}",
-                    self._settings.compression,
-                    self._provenance,
-                )
+        if not self.files:
+            # A vehicle without a clock starts each day at the same time.
+            start, number = self.path, 1
+            while self.path.exists():
+                number += 1
+                self.path = start.with_name(f"{start.name}_{number}")
+            self.path.mkdir()
+            sync_folder(self._folder)
+        name = f"{self.path.name}_{self.files}"
+        file = HarvestFile(
+            self.path / f"{name}{UNFINISHED}", self._settings.compression, self._provenance
+        )
+        self._contents.append(FileContents(f"{name}{FINISHED}"))
+        self.files += 1
+        return file
+
+    def _write_metadata(self) -> None:
+        whole = self.path / "metadata.yaml"
+        partial = whole.with_suffix(".yaml.partial")
+        partial.write_text(metadata_yaml(self._contents))
+        partial.rename(whole)
+        sync_folder(self.path)
 
     def _guarded(self, action: Callable[[], Result]) -> Result:
         try:
@@ -202,6 +220,6 @@ class HarvestBag:
         except OSError as error:
             self._has_stopped = True
             raise BagWriteError(
-                f"{self.folder}: the disk refuses ({error.strerror}): make space, check quota and "
+                f"{self._folder}: the disk refuses ({error.strerror}): make space, check quota and "
                 "disk, or set bag.folder to another place"
             ) from error

@@ -101,11 +101,11 @@ class HarvestFile:
             self.has_ended = True
         self.commit()
         self.sync()
-        finished = self.path.with_name(self.path.name.removesuffix(UNFINISHED) + FINISHED)
-        self.path.rename(finished)
-        self.path = finished
+        if self.path.name.endswith(UNFINISHED):
+            finished = self.path.with_name(self.path.name.removesuffix(UNFINISHED) + FINISHED)
+            self.path = self.path.rename(finished)
+        sync_folder(self.path.parent)
         self.close()
-        sync_folder(finished.parent)
 
     def close(self) -> None:
         """Close the file as it is."""

@@ -112,9 +112,8 @@ class HarvestNode(LifecycleNode):
             warm_up()
             if unfinished := bag.unfinished():
                 self.get_logger().warning(
-                    f"{len(unfinished)} recordings in {bag.folder} were cut off by a crash or a "
-                    f"full disk, the last is {unfinished[-1].name}; cups extract reads them up to "
-                    "where they end"
+                    f"{len(unfinished)} recordings were cut off by a crash or a full disk, the "
+                    f"last is {unfinished[-1]}; cups extract reads them up to where they end"
                 )
             self._bursts = self.create_lifecycle_publisher(String, "~/bursts", QUEUE_DEPTH)
             return super().on_configure(state)
@@ -166,7 +165,7 @@ class HarvestNode(LifecycleNode):
                 self.create_timer(SILENCE_S, self._warn_of_silence, clock=clock),
             ]
             self.get_logger().info(
-                f"recording to {self._bag.folder}: at most "
+                f"recording to {self._bag.path}: at most "
                 f"{self._harvest_settings.budget_gb_per_hour:g} GB per hour, bursts of "
                 f"{self._harvest_settings.frames_before + 1 + self._harvest_settings.frames_after} "
                 "pairs"
@@ -277,7 +276,7 @@ class HarvestNode(LifecycleNode):
             "budget [GB/h]": f"{self._harvest_settings.budget_gb_per_hour:g}",
             "budget left [MB]": f"{budget.available / MEGABYTE:.1f}",
             "threshold": f"{self._policy.threshold:.3f}",
-            "disk free [GB]": f"{bag.free_bytes / GIGABYTE:.2f}",
+            "disk free [GB]": self._disk_free(),
             "files": str(bag.files),
             "clock jumps": str(self._input.clock_jumps),
         }
@@ -294,6 +293,12 @@ class HarvestNode(LifecycleNode):
                 values,
             )
         )
+
+    def _disk_free(self) -> str:
+        try:
+            return f"{self._bag.free_bytes / GIGABYTE:.2f}"
+        except BagWriteError as error:
+            return str(error)
 
     def _label_state(self) -> str:
         if not self._settings.use_labels:

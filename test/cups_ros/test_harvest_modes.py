@@ -103,7 +103,7 @@ class Harvester:
     def recorded(self, kind: type[Any]) -> list[tuple[str, Any]]:
         """The recorded messages of a type with their topics, deserialised."""
         found = []
-        for path in sorted(self.folder.glob("*.mcap")):
+        for path in sorted(self.folder.glob("*/*.mcap")):
             with path.open("rb") as stream:
                 for schema, channel, message in make_reader(stream).iter_messages():
                     assert schema is not None
@@ -156,7 +156,7 @@ def test_minutes_of_new_places_spend_the_budget_within_ten_percent(
     for place in range(600):
         harvester.show(place, period_ms=480, ahead=4)
     harvester.deactivate()
-    written = sum(path.stat().st_size for path in harvester.folder.iterdir())
+    written = sum(path.stat().st_size for path in harvester.folder.glob("*/*.mcap"))
     assert written == pytest.approx(budget_gb_per_hour * 1e9 / 3600 * 288, rel=0.1)
 
 
@@ -186,7 +186,7 @@ def test_pausing_closes_the_file_and_going_on_begins_another(
         for place in range(8):
             harvester.show(100 * round_of_two + place)
         harvester.deactivate()
-        files = sorted(path.name for path in harvester.folder.iterdir())
+        files = sorted(path.name for path in harvester.folder.glob("*/*.mcap"))
         assert len(files) == round_of_two + 1
         assert not any("unfinished" in name for name in files)
         if round_of_two == 0:
@@ -231,10 +231,10 @@ def test_recordings_cut_off_by_a_crash_are_told_at_the_start(
     make_harvester: Callable[..., Harvester], capfd: Any
 ) -> None:
     harvester = make_harvester()
-    harvester.folder.mkdir()
-    (harvester.folder / "harvest_old_0003.unfinished.mcap").write_bytes(b"")
+    (harvester.folder / "harvest_old").mkdir(parents=True)
+    (harvester.folder / "harvest_old/harvest_old_3.unfinished.mcap").write_bytes(b"")
     harvester.start()
-    assert "1 recordings in" in "".join(capfd.readouterr())
+    assert "1 recordings were cut off" in "".join(capfd.readouterr())
 
 
 def test_a_folder_that_cannot_be_used_fails_the_configuration_and_can_be_corrected(

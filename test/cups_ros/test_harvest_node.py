@@ -69,8 +69,9 @@ class Harvest:
 
     def __init__(self, drive: Path, folder: Path, values: dict[str, str], output: str) -> None:
         self.source = recorded(drive)
-        self.files = sorted(folder.iterdir())
-        self.kept = recorded(folder)
+        (self.bag,) = folder.iterdir()
+        self.files = sorted(self.bag.glob("*.mcap"))
+        self.kept = recorded(self.bag)
         self.values, self.output = values, output
 
     def stands(self, stamp_ns: int) -> bool:
