@@ -2,7 +2,7 @@
 
     python -m cups_training.synthetic --suite val --dataset DIR
     cups label DIR
-    python -m benchmark.privacy --dataset DIR [--labels fast] [--every 4] [--json]
+    python -m benchmark.privacy --dataset DIR [--suite val] [--labels fast] [--every 4] [--json]
 
 A head or plate counts as hidden when 95 % of its visible pixels are unreadable; those with fewer
 than 40 visible pixels are left out. Labels are compared with segments of the truth.
@@ -34,8 +34,9 @@ from cups_training.privacy.label_zones import ALL, NONE, THINGS, LabelZones
 from cups_training.privacy.regions import FrameContext, RegionDetector, Side
 from cups_training.synthetic.classes import StreetClass
 from cups_training.synthetic.drive import SyntheticDrive
-from cups_training.synthetic.suites import suite
-from cups_training.whole_files import read_picture, write_json, write_png
+from cups_training.synthetic.settings import DriveSettings
+from cups_training.synthetic.suites import SUITE_NAMES, suite
+from cups_training.whole_files import FileError, read_picture, write_json, write_png
 
 SIDES: tuple[Side, Side] = ("left", "right")
 HIDDEN_SHARE = 0.95
@@ -66,7 +67,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--dataset", type=Path, required=True, help="synthetic suite val")
+    parser.add_argument("--dataset", type=Path, required=True, help="drives of a synthetic suite")
+    parser.add_argument("--suite", choices=SUITE_NAMES, default="val", help="which one")
     parser.add_argument("--labels", nargs="*", default=["fast"], help="recipes")
     parser.add_argument("--every", type=int, default=4, help="judge every n-th frame")
     parser.add_argument("--json", action="store_true")
@@ -86,7 +88,7 @@ def main() -> None:
             detectors[name] = LabelZones(root, PERSONS, VEHICLES)
         found: dict[str, list[Finding]] = {name: [] for name in detectors}
         shares: dict[str, list[float]] = {name: [] for name in detectors}
-        for frame, things in frames_with_truth(dataset, chosen.every):
+        for frame, things in frames_with_truth(dataset, chosen.suite, chosen.every):
             for name, detector in detectors.items():
                 findings, share = judge(detector, frame, things)
                 found[name] += findings
@@ -99,12 +101,26 @@ def main() -> None:
     print_rows({"hidden, percent": rows}, chosen.json)
 
 
-def frames_with_truth(dataset: Dataset, every: int) -> Iterator[tuple[FrameContext, list[Private]]]:
-    """Both pictures of every n-th frame, and the heads and plates in each."""
-    clips = {f"{clip.seed}_{clip.scenario}": clip for clip in suite("val")}
+def frames_with_truth(
+    dataset: Dataset, suite_name: str, every: int
+) -> Iterator[tuple[FrameContext, list[Private]]]:
+    """Both pictures of every n-th frame, and the heads and plates in each.
+
+    Raises:
+        FileError: a drive was made with other settings than its suite has.
+    """
     for drive in dataset.drives:
+        rig = drive.rig
+        base = DriveSettings(width=rig.width, height=rig.height, frames=len(drive))
+        clips = {f"{clip.seed}_{clip.scenario}": clip for clip in suite(suite_name, base)}
+        if drive.name not in clips:
+            raise FileError(f"{drive.path}: suite {suite_name} has no such drive; give its --suite")
         clip = clips[drive.name]
-        things = PrivateThings(SyntheticDrive(clip.settings, clip.seed))
+        synthetic = SyntheticDrive(clip.settings, clip.seed)
+        stored = dataset.truth(drive.name) / f"{drive.stamps_ns[0]}_instance.png"
+        if not np.array_equal(synthetic.truth(0).instance, read_picture(stored)):
+            raise FileError(f"{drive.path}: made with other settings than suite {suite_name} has")
+        things = PrivateThings(synthetic)
         for index in range(every // 2, len(drive), every):
             stereo = drive.frame(index)
             for side in SIDES:
@@ -133,8 +149,9 @@ def row(name: str, kind: str, findings: list[Finding], share: float) -> Row:
     own = [item for item in findings if item.kind == kind]
     result: dict[str, str | float] = {"labels": name, "of": kind, "number": len(own)}
     groups = {
-        "moving, left": [f for f in own if f.moves and f.side == "left"],
-        "moving, right": [f for f in own if f.moves and f.side == "right"],
+        "left": [f for f in own if f.side == "left"],
+        "right": [f for f in own if f.side == "right"],
+        "moving": [f for f in own if f.moves],
         "standing": [f for f in own if not f.moves],
         "all": own,
     }

@@ -37,8 +37,8 @@ PLATE_ASIDE_M = 0.4
 
 NOTE = (
     "zones are weaker than a detector: with labels of the fast recipe they hid 98 % of the heads "
-    "and 90 % of the plates of synthetic streets, and with them 31 % of the pictures; real streets "
-    "were not measured"
+    "and 82 to 90 % of the plates of synthetic streets, and with them 31 % of the pictures; real "
+    "streets were not measured"
 )
 """For the manifest; benchmark/privacy.py measures it."""
 

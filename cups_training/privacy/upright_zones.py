@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from cups_core.motion.ground_plane import GroundPlane
 from cups_core.rig import StereoRig
 from cups_training.privacy.regions import Region, Side
+
+Values = TypeVar("Values", float, NDArray[np.float64])
 
 CELL_PX = 8
 FEWEST_PX_OF_CELL = 16
@@ -59,11 +62,11 @@ class Geometry:
     ground: GroundPlane
     rig: StereoRig
 
-    def pixels_per_m(self, disparity: float) -> float:
+    def pixels_per_m(self, disparity: Values) -> Values:
         """Height in the picture of a metre at a disparity, pixels."""
         return disparity * self.rig.fy / self.rig.focal_baseline
 
-    def road_row(self, column: float, disparity: float) -> float:
+    def road_row(self, column: Values, disparity: Values) -> Values:
         """Row where the road has this disparity."""
         ground = self.ground
         return (disparity - ground.offset - ground.slope_x * column) / ground.slope_y
@@ -83,9 +86,9 @@ def zones(body: NDArray[np.bool_], geometry: Geometry, band: Band, side: Side) -
     """
     disparity = _cells(body, geometry.disparity)
     rows, columns = np.nonzero(disparity)
-    found = disparity[rows, columns]
-    x, y = ((index + 0.5) * CELL_PX for index in (columns, rows))
-    pixels_per_m = found * geometry.rig.fy / geometry.rig.focal_baseline
+    found = disparity[rows, columns].astype(np.float64)
+    x, y = ((index.astype(np.float64) + 0.5) * CELL_PX for index in (columns, rows))
+    pixels_per_m = geometry.pixels_per_m(found)
     height = (geometry.road_row(x, found) - y) / pixels_per_m
     stands = (height > LOWEST_BODY_M) & (height < band.highest_m)
     stands &= band.thing_m * pixels_per_m >= band.smallest_px
@@ -120,7 +123,7 @@ def _runs(columns: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 def _zone(
     left: float,
     right: float,
-    disparities: NDArray[np.float32],
+    disparities: NDArray[np.float64],
     geometry: Geometry,
     band: Band,
     side: Side,

@@ -235,7 +235,7 @@ def test_every_form_of_box_gives_the_same_region(
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"kinds": {"fase": "face"}}, "no class 'fase'; did you mean 'face'"),
+        ({"kinds": {"faces": "face"}}, "no class 'faces'; did you mean 'face'"),
         ({"kinds": {"face": "nose"}}, "kinds.face: expected face or plate, found 'nose'"),
         ({"kinds": {}}, "kinds: expected what to hide"),
         ({"score_treshold": 0.3}, "did you mean 'score_threshold'"),
