@@ -1,15 +1,17 @@
 """What the validation of a rig says of good drives and of the same drives with faults put in.
 
-    python -m benchmark.rig_validation --drive FOLDER_OR_BAG [--drive ...] [--json]
+    python -m benchmark.rig_validation --drive FOLDER_OR_BAG [--drive ...] [--seeds 1 2] [--json]
 
 Prints the table behind the limits in `cups_core/rig_validation.py`. A fault is put into the right
-picture; the time shift takes the right picture of the next frame.
+picture; the time shift takes the right picture of the next frame. Synthetic drives are rendered
+with their right camera firing later.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,12 +24,16 @@ from cups_core.recording.image_folders import find_image_folders, read_picture
 from cups_core.recording.recording import open_recording
 from cups_core.recording.stereo_topics import propose
 from cups_core.rig_validation import measure_drive, measure_epipolar
+from cups_training.synthetic.drive import SyntheticDrive
+from cups_training.synthetic.settings import DriveSettings
 
 Picture = NDArray[np.uint8]
 Pairs = list[tuple[Picture, Picture]]
 STEP = 4
 SHIFTS_PX = (-5, -2, -1, -0.5, 0.5, 1, 2, 5)
 ROLLS_DEG = (-0.5, -0.2, 0.2, 0.5)
+SKEWS_MS = (0.0, 1.0, 10.0, 20.0, 50.0, 100.0)
+SYNTHETIC = DriveSettings(width=640, height=320, frames=14)
 
 
 def moved(picture: Picture, shift_px: float = 0.0, roll_deg: float = 0.0) -> Picture:
@@ -62,10 +68,18 @@ def faults(pairs: Pairs) -> Iterator[tuple[str, Pairs]]:
     )
 
 
-def rows(pairs: Pairs) -> list[Row]:
+def late_cameras(seed: int) -> Iterator[tuple[str, Pairs]]:
+    """A synthetic drive with a right camera that fires later and later."""
+    for skew_ms in SKEWS_MS:
+        drive = SyntheticDrive(replace(SYNTHETIC, time_skew_ms=skew_ms), seed)
+        frames = [drive.frame(index) for index in range(0, len(drive), STEP)]
+        yield f"{skew_ms:g} ms late", [(frame.left, frame.right) for frame in frames]
+
+
+def rows(cases: Iterable[tuple[str, Pairs]]) -> list[Row]:
     """The table of one drive."""
     found: list[Row] = []
-    for name, chosen in faults(pairs):
+    for name, chosen in cases:
         measure = measure_drive(chosen)
         singly = [measure_epipolar(*pair).fault for pair in chosen]
         found.append(
@@ -104,10 +118,13 @@ def _bag(path: Path) -> Iterator[tuple[Picture, Picture]]:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--drive", type=Path, action="append", required=True)
+    parser.add_argument("--drive", type=Path, action="append", default=[])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[], help="of synthetic drives")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    print_rows({path.name: rows(read_drive(path)) for path in given.drive}, given.json)
+    tables = {path.name: rows(faults(read_drive(path))) for path in given.drive}
+    tables |= {f"synthetic {seed}": rows(late_cameras(seed)) for seed in given.seeds}
+    print_rows(tables, given.json)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class RigFault(enum.Enum):
     SWAPPED = "left and right are swapped"
     SCATTERED = "not rectified, or not taken at one time"
     ROLLED = "one camera is rolled"
-    STRETCHED = "the cameras differ in scale"
+    STRETCHED = "the cameras differ in scale or in time"
     SHIFTED = "one camera is shifted"
 
 
@@ -112,7 +112,8 @@ class EpipolarMeasure:
             ),
             RigFault.STRETCHED: (
                 f"rows drift apart by {self.stretch_percent:.1f} % of the height ({rows}): the "
-                f"focal lengths differ; {recalibrate}"
+                "cameras did not fire together while driving (compare the stamps, trigger both by "
+                f"hardware), or their focal lengths differ ({recalibrate})"
             ),
             RigFault.SHIFTED: f"{rows}: a camera moved since it was calibrated; {recalibrate}",
         }

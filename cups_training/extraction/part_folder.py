@@ -62,20 +62,22 @@ def check_claim(path: Path, claim: Mapping[str, Any]) -> bool:
 
 
 def check_neighbours(drives: Path, claim: Mapping[str, Any]) -> None:
-    """See that the drives of a dataset were all made with one configuration.
+    """See that a dataset is made with one configuration; one drive speaks for all others.
 
     Raises:
         FileError: one was made with another.
     """
-    for path in sorted(drives.glob(f"*/{CLAIM}")):
-        if not _is_begun(path.parent):
-            continue
-        found = read_json(path)["configuration"]
-        if differing := list(differences(found, claim["configuration"])):
-            raise FileError(
-                f"{path.parent}: was made with another configuration ({'; '.join(differing[:4])}); "
-                "use that one again, or choose another dataset"
-            )
+    neighbours = drives.iterdir() if drives.is_dir() else iter(())
+    begun = (path for path in neighbours if (path / CLAIM).exists() and _is_begun(path))
+    path = next(begun, None)
+    if path is None:
+        return
+    found = read_json(path / CLAIM)["configuration"]
+    if differing := list(differences(found, claim["configuration"])):
+        raise FileError(
+            f"{path}: was made with another configuration ({'; '.join(differing[:4])}); use that "
+            "one again, or choose another dataset"
+        )
 
 
 def _is_begun(path: Path) -> bool:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cups_core.camera_calibration import CameraCalibration
 from cups_core.errors import CalibrationError, InputError
 from cups_core.rectification import StereoRectification, rectified_stereo_pair
+from cups_core.rig_validation import measure_epipolar
 
 Points = NDArray[np.float64]
 WIDTH, HEIGHT = 320, 240
@@ -257,7 +258,7 @@ def test_rows_agree_for_any_tilt_of_the_cameras(
     point = np.array([[x * depth, y * depth, depth]])
     in_right = point @ right_from_left[:3, :3].T + right_from_left[:3, 3]
     pixels = [
-        rectified(camera, seen(camera, p)) for camera, p in ((left, point), (right, in_right))
+        rectified(camera, seen(camera, p))[0] for camera, p in ((left, point), (right, in_right))
     ]
     rig = StereoRectification(left, right).rig
     assert abs(pixels[0][1] - pixels[1][1]) < 1e-3
@@ -266,12 +267,40 @@ def test_rows_agree_for_any_tilt_of_the_cameras(
     )
 
 
-def rectified(camera: CameraCalibration, pixel: Points) -> Points:
-    """OpenCV's way from one pixel of the camera to the rectified picture."""
+def rectified(camera: CameraCalibration, pixels: Points) -> Points:
+    """OpenCV's way from pixels (N, 2) of the camera to the rectified picture."""
     undistort = (
         cv2.fisheye.undistortPoints
         if camera.distortion_model == "equidistant"
         else cv2.undistortPoints
     )
     D = camera.D if camera.D.size else np.zeros(4)
-    return np.ravel(undistort(pixel[None], camera.K, D, R=camera.R, P=camera.P[:, :3]))
+    found = undistort(pixels[:, None], camera.K, D, R=camera.R, P=camera.P[:, :3])
+    return np.asarray(found).reshape(-1, 2)
+
+
+def taken_raw(camera: CameraCalibration, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What the camera would have recorded of a rectified picture."""
+    rows, columns = np.indices((HEIGHT, WIDTH))
+    pixels = np.column_stack([columns.ravel(), rows.ravel()]).astype(np.float64)
+    x, y = rectified(camera, pixels).reshape(HEIGHT, WIDTH, 2).transpose(2, 0, 1)
+    maps = (x.astype(np.float32), y.astype(np.float32))
+    return np.asarray(cv2.remap(picture, *maps, cv2.INTER_CUBIC), np.uint8)
+
+
+@pytest.mark.parametrize("lens", ["none", "plumb_bob 5", "rational", "equidistant"])
+def test_raw_pictures_of_a_scene_become_a_good_pair_again(lens: str) -> None:
+    left, right, _ = rig_of(lens)
+    rng = np.random.default_rng(6)
+    small = rng.integers(40, 215, (HEIGHT // 6, (WIDTH + 12) // 6), np.uint8)
+    wall = cv2.resize(small, (WIDTH + 12, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    ideal = wall[:, :WIDTH], wall[:, 12:]
+    raw = [taken_raw(*item) for item in zip((left, right), ideal, strict=True)]
+    assert measure_epipolar(*raw).fault is not None
+    rectification = StereoRectification(left, right, crop_invalid=True)
+    pictures = rectification.apply(*raw)
+    assert measure_epipolar(*pictures).fault is None
+    first, top, width, height = rectification.crop
+    for picture, expected in zip(pictures, ideal, strict=True):
+        kept = expected[top : top + height, first : first + width].astype(float)
+        assert np.abs(picture - kept)[3:-3, 3:-3].mean() < 2.5

@@ -220,7 +220,7 @@ def test_one_bad_drive_does_not_keep_the_others_out(
     [
         (["--drives", "paris_*"], "--drives paris_*: expected one of walk"),
         (["--rate", "0"], "--rate: expected frames per second, found 0"),
-        (["--set", "sise=1x1"], "unknown setting 'sise': did you mean 'size'"),
+        (["--set", "sizes=1x1"], "unknown setting 'sizes': did you mean 'size'"),
     ],
 )
 def test_arguments_that_make_no_sense_say_why(
