@@ -15,6 +15,7 @@ from rosbags.typesys import Stores, get_typestore
 from cups_core.frames import StereoFrame
 from cups_core.settings import make_settings
 from cups_ros.stamps import nanoseconds
+from cups_training.cli import main
 from cups_training.synthetic.bag import write_bag
 from cups_training.synthetic.drive import FIRST_STAMP_NS, SyntheticDrive
 from cups_training.synthetic.settings import DriveSettings
@@ -163,6 +164,17 @@ def test_the_budget_of_the_drive_is_kept(harvest: Harvest) -> None:
     seconds = (2 * STANDING + MOVING) * PERIOD_NS / 1e9
     written = sum(path.stat().st_size for path in harvest.files)
     assert 0 < written <= 1.1 * BUDGET_GB_PER_HOUR * 1e9 / 3600 * seconds
+
+
+def test_extraction_makes_a_dataset_of_it_without_complaint(
+    harvest: Harvest, tmp_path: Path, capsys: Any
+) -> None:
+    assert main(["extract", str(harvest.bag), str(tmp_path / "dataset")]) == 0, capsys.readouterr()
+    (drive,) = (tmp_path / "dataset/drives").iterdir()
+    frames = [json.loads(line) for line in (drive / "frames.jsonl").read_text().splitlines()]
+    assert [frame["stamp_ns"] for frame in frames] == sorted(harvest.kept[LEFT])
+    pairs = [json.loads(line) for line in (drive / "pairs.jsonl").read_text().splitlines()]
+    assert sum(pair["kept"] for pair in pairs) >= len(frames) / 2
 
 
 def test_diagnostics_count_what_became_of_every_pair(harvest: Harvest) -> None:
