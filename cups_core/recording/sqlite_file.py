@@ -78,7 +78,8 @@ class SqliteFile:
             if not has_log and is_cut(self._file):
                 raise apsw.CorruptError("it is shorter than its header says")
             self._rows = self._whole()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError, TypeError, OverflowError) as error:
+            # Overwritten tables hold what is no text or no number.
             self._rows = self._found(str(error), expected_count)
         counts = Counter(self._rows.topic_ids.tolist())
         self.topics = [
