@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from cups_core.errors import CupsError
+
+PIPE_CLOSED = 128 + 13  # as a shell reports a program that SIGPIPE ended
 
 VERBS = {
     "inspect": ("cups_training.inspection.command", "say what a recorded drive holds"),
@@ -56,7 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     chosen = parser(next(iter(words), "")).parse_args(words)
     try:
-        return int(chosen.run(chosen))
+        code = int(chosen.run(chosen))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever reads (`| head`) has seen enough; nothing is left to write at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except CupsError as error:
         print(f"cups {chosen.verb}: {error}", file=sys.stderr)
         return 1
