@@ -108,7 +108,7 @@ def measure(gray: NDArray[np.uint8]) -> FrameQuality:
     height, width = gray.shape
     if width < 2 * WIDTH or height < 2 * HEIGHT:
         raise InputError(f"frame quality: expected at least 64x36 pixels, found {width}x{height}")
-    factor = max(1, round(width / _WORKING_WIDTH_PX))
+    factor = max(1, min(round(width / _WORKING_WIDTH_PX), height // (2 * HEIGHT)))
     small, total, dark, bright = _reduced(np.ascontiguousarray(gray), factor)
     return FrameQuality(
         min(_along_one_direction(view) for view in (small, np.ascontiguousarray(small.T))),

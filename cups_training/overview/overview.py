@@ -6,8 +6,9 @@ looks at its pictures: of large ones only some drives are shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from cups_training.overview.concerns import concerns
 from cups_training.overview.drive_facts import DriveFacts, drive_facts
 from cups_training.overview.label_state import label_states
 from cups_training.overview.page import Content, overview_page
+from cups_training.overview.reasons import KEPT
 from cups_training.overview.samples import look_at, measured_in_part
 from cups_training.overview.sheets import as_jpeg, drive_sheet
 from cups_training.whole_files import read_json, write_whole
@@ -26,6 +28,7 @@ PAGE, SHEETS = "overview.html", "overview"
 MOST_SAMPLES = 36
 """Frames that are looked at: three pictures each of about 20 kB within the page."""
 MOST_PER_DRIVE = 3
+NAMES_IN_TITLE = 3
 MOST_MEASURED = 400
 """Frames that are measured for the curves of drives that were never measured."""
 
@@ -57,7 +60,7 @@ def write_overview(root: Path) -> Path:
             write_whole(root / SHEETS / f"{facts.name}.jpg", as_jpeg(sheet))
     page = overview_page(
         Content(
-            root.resolve().name,
+            _title(drives, manifest),
             manifest,
             drives,
             shown,
@@ -71,11 +74,23 @@ def write_overview(root: Path) -> Path:
     return root / PAGE
 
 
+def _title(drives: Sequence[DriveFacts], manifest: Mapping[str, Any]) -> str:
+    """What the card calls the dataset; the folder's name is no part of the bytes."""
+    said = str(manifest.get("card", {}).get("title", ""))
+    names = ", ".join(facts.name for facts in drives[:NAMES_IN_TITLE])
+    more = len(drives) - NAMES_IN_TITLE
+    return said or f"Stereo drives {names}" + (f" and {more} more" if more > 0 else "")
+
+
 def _chosen(drives: Sequence[DriveFacts]) -> list[DriveFacts]:
-    """Drives that are looked at: those with notes or losses first, then others evenly."""
+    """Drives that are looked at: half of them odd ones, where there are so many, others evenly."""
     if len(drives) <= MOST_SAMPLES:
         return list(drives)
-    odd = [facts for facts in drives if facts.lost or facts.provenance.get("notes")]
+    odd = [
+        facts
+        for facts in drives
+        if facts.lost or facts.provenance.get("notes") or 2 * facts.kinds[KEPT] < len(facts.pairs)
+    ]
     chosen = {facts.name for facts in odd[: MOST_SAMPLES // 2]}
     rest = [facts for facts in drives if facts.name not in chosen]
     places = np.linspace(0, len(rest) - 1, MOST_SAMPLES - len(chosen)).astype(int)

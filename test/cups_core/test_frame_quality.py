@@ -133,6 +133,14 @@ def test_a_large_vehicle_changes_no_more_than_it_covers() -> None:
     assert 0.5 * share < difference(measure(picture), measure(passed)) < 1.6 * share
 
 
+@pytest.mark.parametrize("shape", [(36, 64), (40, 4000), (3000, 64)])
+def test_pictures_of_any_shape_are_measured(shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(90, 110, shape).astype(np.uint8)
+    found = measure(picture)
+    assert found.brightness == pytest.approx(picture.mean() / 255, abs=1e-4)
+    assert 90 <= found.cells.min() <= found.cells.max() <= 110
+
+
 def test_a_row_of_json_gives_the_same_measures() -> None:
     found = measure(scene())
     assert FrameQuality.from_row(json.loads(json.dumps(found.row() | {"stamp_ns": 1}))) == found
