@@ -78,7 +78,9 @@ def test_color_and_gray_measure_alike() -> None:
 @given(st.floats(-4, 4), st.floats(-0.8, 0.8), st.integers(1, 1000))
 def test_shift_and_roll_are_measured(shift_px: float, roll_deg: float, seed: int) -> None:
     found = measure_epipolar(*pair(shift_px, roll_deg, seed=seed))
-    assert found.median_dy_px == pytest.approx(shift_px, abs=0.3)
+    # The points' middle may lie beside the picture's, about which it is turned.
+    beside = 0.25 * WIDTH * np.sin(np.radians(abs(roll_deg)))
+    assert found.median_dy_px == pytest.approx(shift_px, abs=0.1 + beside)
     assert found.roll_deg == pytest.approx(roll_deg, abs=0.03)
     assert found.scatter_px < 0.2
 
