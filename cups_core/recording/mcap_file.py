@@ -10,6 +10,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from zlib import crc32
 
@@ -119,7 +120,7 @@ class McapFile:
     def _messages(self, chunk: Chunk, wanted: Mapping[int, Channel]) -> list[RecordedMessage]:
         """The messages of a chunk, as far as they can be read."""
         found: list[RecordedMessage] = []
-        read: Counter[int] = Counter()
+        read = 0
         trouble = None
         try:
             content = self._content(chunk)
@@ -129,7 +130,7 @@ class McapFile:
             for op, start, end in records(content):
                 if op == Op.MESSAGE:
                     number, _, recorded_ns, _ = MESSAGE_HEAD.unpack_from(content, start)
-                    read[number] += 1
+                    read += number in self._channels
                     if (item := wanted.get(number)) is not None:
                         raw = kept(content[start + MESSAGE_HEAD.size : end])
                         found.append(
@@ -139,10 +140,10 @@ class McapFile:
                         )
         except (RecordError, struct.error) as error:
             trouble = trouble or str(error)
+        lost = None if chunk.counts is None else max(0, sum(chunk.counts.values()) - read)
+        if lost and trouble is None:
+            trouble = "it does not hold what its index says"
         if trouble is not None and not chunk.is_cut:
-            lost = None
-            if chunk.counts is not None:
-                lost = max(0, sum(chunk.counts.values()) - sum(read.values()))
             self._tell(
                 Damage(
                     self._path,
@@ -235,7 +236,7 @@ class McapFile:
                 self._chunks.append(indexed_chunk(content))
             elif op == Op.STATISTICS:
                 total, self._counts = channel_counts(content)
-        self._chunks.sort()
+        self._chunks.sort(key=attrgetter("offset"))
         return total
 
     def _take_definition(self, op: int, content: memoryview) -> None:
@@ -254,6 +255,8 @@ class McapFile:
             expected_count: number of messages according to the bag's metadata.
         """
         found = walk(self._file)
+        if not trouble and self._counts is not None:
+            expected_count = sum(self._counts.values())
         self._chunks = []
         for op, content in found.definitions:
             self._take_definition(op, memoryview(content))
@@ -265,9 +268,11 @@ class McapFile:
             counts.update(indexed.counts or {})
             self._chunks.append(indexed)
         self._counts = counts
+        total = sum(counts.values())
+        lost = None if expected_count is None else max(0, expected_count - total)
+        if lost and not trouble and not found.troubles:
+            trouble = "it does not hold what its index says"
         if trouble or found.troubles:
-            total = sum(counts.values())
-            lost = None if expected_count is None else max(0, expected_count - total)
             what = "; ".join(part for part in (trouble, *found.troubles) if part)
             self._tell(
                 Damage(

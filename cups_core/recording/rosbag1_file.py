@@ -152,9 +152,10 @@ class Rosbag1File:
         try:
             for record in records(content):
                 if record.op == Op.MESSAGE:
-                    item = wanted.get(number(record, b"conn"))
+                    connection = number(record, b"conn")
+                    item = wanted.get(connection)
                     recorded_ns = time_ns(record)
-                    read += 1
+                    read += connection in self._connections
                     if item is not None:
                         raw = kept(content[record.start : record.end])
                         found.append(
@@ -164,12 +165,15 @@ class Rosbag1File:
                         )
         except RecordError as error:
             trouble = trouble or str(error)
+        lost = max(0, sum(chunk.counts.values()) - read)
+        if lost and not trouble:
+            trouble = "it does not hold what its index says"
         if trouble and not chunk.is_cut:
             self._tell(
                 Damage(
                     self._path,
                     f"the chunk at byte {chunk.offset} is damaged: {trouble}",
-                    max(0, sum(chunk.counts.values()) - read),
+                    lost,
                     "the frames in it are left out; copy the file again from where it was recorded",
                 )
             )

@@ -78,9 +78,13 @@ class SqliteFile:
             if not has_log and is_cut(self._file):
                 raise apsw.CorruptError("it is shorter than its header says")
             self._rows = self._whole()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError, TypeError, OverflowError) as error:
+            # Overwritten tables hold what is no text or no number.
             self._rows = self._found(str(error), expected_count)
         counts = Counter(self._rows.topic_ids.tolist())
+        orphans = sum(count for key, count in counts.items() if key not in self._topics)
+        if orphans:
+            tell(Damage(path, "messages of topics that it does not name", orphans, ADVICE))
         self.topics = [
             Topic(item.name, item.type_name, counts[key], item.reliability)
             for key, item in self._topics.items()

@@ -261,6 +261,36 @@ def test_the_topics_of_an_sqlite_file_may_be_lost(tmp_path: Path, sqlite: Path) 
         open_recording([bag])
 
 
+def test_messages_of_a_topic_that_is_not_named_are_counted(tmp_path: Path, sqlite: Path) -> None:
+    bag = shutil.copytree(sqlite, tmp_path / "drive")
+    with sqlite3.connect(bag / "drive.db3") as database:
+        database.execute("DELETE FROM topics WHERE id = 1")
+    database.close()
+    messages, (damage,) = read(bag)
+    assert (len(messages), damage.messages_lost) == (3 * FRAMES, FRAMES)
+
+
+@pytest.mark.parametrize("kind", ["mcap", "ros1"])
+def test_a_message_whose_number_of_topic_was_overwritten_is_missed(
+    tmp_path: Path, write: Any, kind: str
+) -> None:
+    if kind == "mcap":
+        # Without a checksum nothing but the index can tell.
+        file = write.ros2(tmp_path / "d", write.drive(write.ros2_types)) / "d.mcap"
+        content = file.read_bytes()
+        # The record of a message: its kind and length, number of the channel 2, sequence 0.
+        second = (105_000_000 + write.period_ns).to_bytes(8, "little")
+        place = content.index(b"\2\0" + bytes(4) + second)
+    else:
+        file = write.ros1(tmp_path / "d.bag", write.drive(write.ros1_types))
+        place = file.read_bytes().index(b"op=\x02")
+        place = file.read_bytes().rindex(b"conn=", 0, place + 30) + 5
+    overwrite(file, place, b"\x77")
+    messages, damages = read(file)
+    assert len(messages) == 47
+    assert sum(damage.messages_lost or 0 for damage in damages) == 1
+
+
 @pytest.mark.parametrize("compression", ["none", "bz2", "lz4"])
 def test_a_cut_bag_of_ros_1_is_read_to_the_cut(
     tmp_path: Path, write: Any, compression: str
