@@ -105,7 +105,7 @@ def _one_recording(provenances: Provenances) -> Iterator[Relation]:
     for name, found in provenances.items():
         for part in found["parts"] if found else ():
             if part > name and part in provenances:
-                yield Relation(name, part, "one recording", "its clock jumped back in between")
+                yield Relation(name, part, "one recording", "they are parts of one drive")
 
 
 def _common_files(provenances: Provenances) -> Iterator[Relation]:
