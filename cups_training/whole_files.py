@@ -129,26 +129,37 @@ def read_json(path: Path) -> Any:
         raise FileError(f"{path}: expected JSON, {problem}") from problem
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file with one JSON object a line.
+def json_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file with one JSON object a line, one at a time.
 
     Raises:
         FileError: it is missing, or a line is not a JSON object.
     """
     try:
-        lines = path.read_text().splitlines()
+        with path.open() as lines:
+            for number, line in enumerate(lines, start=1):
+                yield _object(line, f"{path}, line {number}")
     except OSError as problem:
         raise FileError(f"{path}: cannot be read ({problem.strerror})") from problem
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-        except ValueError as problem:
-            raise FileError(f"{path}, line {number}: expected JSON, {problem}") from problem
-        if not isinstance(row, dict):
-            raise FileError(f"{path}, line {number}: expected an object, found {line[:60]!r}")
-        rows.append(row)
-    return rows
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as problem:
+        raise FileError(f"{where}: expected JSON, {problem}") from problem
+    if not isinstance(row, dict):
+        raise FileError(f"{where}: expected an object, found {line[:60]!r}")
+    return row
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file with one JSON object a line, all together.
+
+    Raises:
+        FileError: it is missing, or a line is not a JSON object.
+    """
+    return list(json_rows(path))
 
 
 def read_picture(path: Path) -> NDArray[Any]:

@@ -21,6 +21,7 @@ from cups_training.dataset.layout import CALIBRATION, FRAMES, PAIRS
 from cups_training.whole_files import (
     FileError,
     json_line,
+    json_rows,
     read_json,
     read_json_lines,
     read_picture,
@@ -54,15 +55,18 @@ class Drive:
         self.name = path.name
         self.path = path
         self.rig = read_calibration(path / CALIBRATION)
-        rows = read_json_lines(path / FRAMES)
+        stamps, clips, self._names = [], [], []
         try:
-            self.stamps_ns = tuple(int(row["stamp_ns"]) for row in rows)
-            self.clips = tuple(int(row.get("clip", 0)) for row in rows)
+            # Line by line, because the measures of a long drive take much memory.
+            for row in json_rows(path / FRAMES):
+                stamps.append(int(row["stamp_ns"]))
+                clips.append(int(row.get("clip", 0)))
+                self._names.append(_names(row))
         except (KeyError, TypeError, ValueError) as problem:
             raise FileError(
                 f"{path / 'frames.jsonl'}: expected an integer stamp_ns in every line, {problem!r}"
             ) from problem
-        self._names = [_names(row) for row in rows]
+        self.stamps_ns, self.clips = tuple(stamps), tuple(clips)
         for before, after in zip(self.stamps_ns, self.stamps_ns[1:], strict=False):
             if after <= before:
                 raise FileError(
@@ -93,7 +97,7 @@ class Drive:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """What `frames.jsonl` says of each frame; read anew, since measures take much memory."""
+        """What `frames.jsonl` says of each frame; read anew and not kept."""
         return read_json_lines(self.path / FRAMES)
 
     def pairs(self) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -21,6 +22,8 @@ from cups_core.errors import InputError
 from cups_core.frame_quality import FrameQuality
 from cups_training.dataset.checksums import read_checksums
 from cups_training.dataset.drive import Drive
+from cups_training.dataset.layout import FRAMES
+from cups_training.whole_files import json_rows
 
 ALIKE_SHARE = 0.1
 """Two thumbnails of which a smaller share of the cells differs show the same view."""
@@ -102,7 +105,7 @@ def _one_recording(provenances: Provenances) -> Iterator[Relation]:
     for name, found in provenances.items():
         for part in found["parts"] if found else ():
             if part > name and part in provenances:
-                yield Relation(name, part, "one recording", "its clock jumped back in between")
+                yield Relation(name, part, "one recording", "they are parts of one drive")
 
 
 def _common_files(provenances: Provenances) -> Iterator[Relation]:
@@ -165,9 +168,9 @@ def _sampled(drive: Drive, drives: int) -> Cells:
     """Thumbnails (N, 18, 32) of frames all over one of so many drives."""
     wanted = max(1, min(SAMPLED_FRAMES_OF_DRIVE, SAMPLED_FRAMES // drives))
     indices = range(0, len(drive), max(1, -(-len(drive) // wanted)))
-    rows = drive.rows
+    rows = islice(json_rows(drive.path / FRAMES), 0, None, indices.step)
     try:
-        found = [FrameQuality.from_row(rows[index]).cells for index in indices]
+        found = [FrameQuality.from_row(row).cells for row in rows]
     except InputError:
         # It was not measured when it was extracted.
         found = [_cells(drive, index) for index in indices]

@@ -36,6 +36,8 @@ from cups_training.selection.settings import SelectionSettings
 FIRST_PAIRS, FIRST_STEP = 13, 4
 JUDGED_EVERY = 200
 """The rig is judged on some of the first pairs before anything is written, then once in a while."""
+LONGEST_PART = 100_000
+"""Frames of a drive: the measures of so many fit into a quarter of a gigabyte."""
 
 
 def extract_drive(
@@ -48,7 +50,8 @@ def extract_drive(
 ) -> DriveRecord:
     """Extract what is missing of a source; a drive that is finished is only looked at.
 
-    Where the clock jumps back another drive begins, `<name>_2` and so on.
+    Where the clock jumps back, and after very many frames, another drive begins: `<name>_2` and so
+    on.
 
     Args:
         source: the pairs.
@@ -105,10 +108,11 @@ class _Extraction:
             else:
                 self._pass(PICTURES, measures=self._settings.measure, writes=True)
                 drops = self._source.drops
-            records = [self._record(part, self._measured_in) for part in self._parts]
-            kept = [record for record in records if record.has_pictures]
-            for record in records:
-                if record not in kept:
+            kept = []
+            for record in (self._record(part, self._measured_in) for part in self._parts):
+                if record.has_pictures:
+                    kept.append(record)
+                else:
                     drops.update(record.drops)
                     shutil.rmtree(record.path)
             source = self._source.provenance()
@@ -123,9 +127,10 @@ class _Extraction:
                 "notes": [measure.verdict] if measure is not None and _is_wrong(measure) else [],
             }
             # The first part comes last: where it is finished, all are.
-            for record in reversed(kept):
-                record.finish(common, drops if record is kept[0] else Drops())
-            return read_record(kept[0].path)
+            while kept:
+                record = kept.pop()
+                record.finish(common, Drops() if kept else drops)
+            return read_record(record.path)
 
     def _close(self) -> None:
         for part in self._parts:
@@ -178,12 +183,13 @@ class _Extraction:
     def _tasks(
         self, journal: str, judges: bool, wanted: Sequence[frozenset[int]] | None
     ) -> Iterator[PairTask]:
-        number, last_ns = 0, -1
+        number, in_part, last_ns = 0, 0, -1
         for index, pair in enumerate(self._source.pairs()):
             stamp = pair.left.stamp_ns
-            if index and stamp <= last_ns:
-                number += 1
+            if index and (stamp <= last_ns or in_part == LONGEST_PART):
+                number, in_part = number + 1, 0
             last_ns = stamp
+            in_part += 1
             if wanted is not None and stamp not in wanted[number]:
                 continue
             if number == len(self._parts):

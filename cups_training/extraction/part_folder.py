@@ -1,7 +1,7 @@
 """The folder of a drive while it is extracted: claimed, filled, finished, or refused to others.
 
-A clock that jumps back begins another part, with a folder of its own, because the stamps of a drive
-ascend.
+A drive has several parts, each with a folder of its own, where its clock jumped back, because the
+stamps of a drive ascend, and where it is very long.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ looks at its pictures: of large ones only some drives are shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ PAGE, SHEETS = "overview.html", "overview"
 MOST_SAMPLES = 36
 """Frames that are looked at: three pictures each of about 20 kB within the page."""
 MOST_PER_DRIVE = 3
+NAMES_IN_TITLE = 3
 MOST_MEASURED = 400
 """Frames that are measured for the curves of drives that were never measured."""
 
@@ -58,7 +60,7 @@ def write_overview(root: Path) -> Path:
             write_whole(root / SHEETS / f"{facts.name}.jpg", as_jpeg(sheet))
     page = overview_page(
         Content(
-            root.resolve().name,
+            _title(drives, manifest),
             manifest,
             drives,
             shown,
@@ -70,6 +72,14 @@ def write_overview(root: Path) -> Path:
     )
     write_whole(root / PAGE, page.encode())
     return root / PAGE
+
+
+def _title(drives: Sequence[DriveFacts], manifest: Mapping[str, Any]) -> str:
+    """What the card calls the dataset; the folder's name is no part of the bytes."""
+    said = str(manifest.get("card", {}).get("title", ""))
+    names = ", ".join(facts.name for facts in drives[:NAMES_IN_TITLE])
+    more = len(drives) - NAMES_IN_TITLE
+    return said or f"Stereo drives {names}" + (f" and {more} more" if more > 0 else "")
 
 
 def _chosen(drives: Sequence[DriveFacts]) -> list[DriveFacts]:

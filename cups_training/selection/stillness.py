@@ -88,7 +88,8 @@ def _without_passing(
             with_exposure_of(other, cells[index])
             for other in cells[index - half : index + half + 1]
         ]
-        medians.append(np.sort(window, axis=0)[half])
+        # A copy: a view would keep the whole window in memory.
+        medians.append(np.sort(window, axis=0)[half].copy())
     return medians
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from cups_training.dataset.dataset import Dataset
+from cups_training.extraction import drive_extraction
 
 from .conftest import (
     PERIOD_NS,
@@ -259,3 +260,14 @@ def test_the_dataset_comes_last(tmp_path: Path, extract: Extract) -> None:
     code, summary = extract(tmp_path / "set", source)
     assert code == 1
     assert "the dataset's folder comes last" in summary["error"]
+
+
+def test_a_very_long_drive_goes_on_in_another_one(
+    tmp_path: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drive_extraction, "LONGEST_PART", 5)
+    code, summary = extract(bag(tmp_path / "day", shots(12)), tmp_path / "set")
+    assert code == 0
+    assert summary["recordings"][0]["drives"] == ["day", "day_2", "day_3"]
+    assert summary["recordings"][0]["frames"] == 12
+    assert [len(drive) for drive in Dataset(tmp_path / "set").drives] == [5, 5, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def read(page: Path) -> Outline:
 @pytest.fixture(scope="module")
 def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset with a manifest, losses, a gap, a stand, a leak and one swapped drive."""
-    root = tmp_path_factory.mktemp("data") / "a <b> & c"
+    root = tmp_path_factory.mktemp("data")
     stamps = write_drive(root, "city", 8)
     reasons = {2: "standing: nothing moves", 3: "standing: nothing moves", 5: "gap: 0.3 s"}
     write_pairs(root, "city", stamps, reasons)
@@ -124,7 +125,10 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_drive(root, "swapped", swapped=True)
     write_json(
         root / "manifest.json",
-        {"leaks": [{"drives": ["city", "swapped"], "kind": "same time", "found": "one minute"}]},
+        {
+            "card": {"title": "a <b> & c"},
+            "leaks": [{"drives": ["city", "swapped"], "kind": "same time", "found": "one minute"}],
+        },
     )
     (root / "splits").mkdir()
     (root / "splits/train.txt").write_text("city\n")
@@ -193,10 +197,17 @@ def test_every_drive_has_a_sheet(spoilt: Path) -> None:
         assert sheet.shape[1] > 3 * 480
 
 
-def test_the_same_dataset_gives_the_same_bytes(spoilt: Path) -> None:
-    before = {path: path.read_bytes() for path in spoilt.rglob("*") if path.is_file()}
-    write_overview(spoilt)
-    assert {path: path.read_bytes() for path in spoilt.rglob("*") if path.is_file()} == before
+def test_the_same_dataset_gives_the_same_bytes_wherever_it_lies(
+    spoilt: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(spoilt, tmp_path / "elsewhere"))
+    (copy / "overview.html").unlink()
+    shutil.rmtree(copy / "overview")
+    write_overview(copy)
+    pages = [path.relative_to(spoilt) for path in spoilt.glob("overview*/*")]
+    for path in (*pages, Path("overview.html")):
+        assert (copy / path).read_bytes() == (spoilt / path).read_bytes()
+    assert len(pages) == 2
 
 
 def test_a_dataset_without_a_manifest_is_shown_and_measured(
@@ -263,6 +274,14 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
     rows = [{"stamp_ns": stamp, "right_stamp_ns": "late"} for stamp in stamps]
     (tmp_path / "drives/odd/frames.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
     with pytest.raises(FileError, match="frames.jsonl, line 1"):
+        write_overview(tmp_path)
+
+
+def test_a_pair_that_is_dropped_without_a_reason_is_named(tmp_path: Path) -> None:
+    stamps = write_drive(tmp_path, "odd", 2)
+    row = {"first_ns": stamps[0], "second_ns": stamps[1], "kept": False, "reasons": []}
+    write_json_lines(tmp_path / "drives/odd/pairs.jsonl", [row])
+    with pytest.raises(FileError, match="pairs.jsonl, line 1"):
         write_overview(tmp_path)
 
 
