@@ -5,10 +5,9 @@ The overview makes one per drive and draws and counts from it.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from cups_core.frames import NANOSECONDS_PER_SECOND
 from cups_training.dataset.drive import SIDES, Drive
 from cups_training.dataset.layout import CLAIM, FRAMES, PAIRS, PROVENANCE
 from cups_training.overview.reasons import KEPT
-from cups_training.whole_files import FileError, read_json
+from cups_training.whole_files import FileError, json_rows, read_json
 
 WEIGHED = 200
 
@@ -48,12 +47,11 @@ class DriveFacts:
         drive: its folder.
         split: train, val, or empty where it stands in no list.
         pairs: all pairs of consecutive frames that were recorded, in order of time.
-        times_s: of the frames on disk, seconds since `start_ns`.
+        times_s: of the frames on disk, seconds since the first recorded frame.
         sharpness: of these frames, NaN where not measured.
         brightness: likewise.
         skews_ms: time of the right picture after the left one; empty where only one stamp is known.
         provenance: what extraction or import was asked for and found; empty for other drives.
-        start_ns: time of the first recorded frame.
         bytes_on_disk: of all pictures, about so much for a large drive.
         is_selected: whether pairs were selected; otherwise all count as kept.
     """
@@ -66,7 +64,6 @@ class DriveFacts:
     brightness: NDArray[np.float64]
     skews_ms: NDArray[np.float64]
     provenance: Mapping[str, Any]
-    start_ns: int
     bytes_on_disk: int
     is_selected: bool
 
@@ -112,16 +109,14 @@ def drive_facts(drive: Drive, split: str) -> DriveFacts:
     Raises:
         FileError: one is missing or broken.
     """
-    rows = drive.pairs()
-    stamps = list(drive.stamps_ns) + [row["first_ns"] for row in rows[:1]]
-    start_ns = min(stamps, default=0)
+    recorded = list(_recorded_pairs(drive))
+    # Where only keyframes were written, recording began before the first of them.
+    start_ns = min(
+        [*drive.stamps_ns[:1], *(first_ns for first_ns, _, _ in recorded[:1])], default=0
+    )
     pairs = tuple(
-        PairState(
-            _seconds(row["first_ns"] - start_ns),
-            _seconds(row["second_ns"] - start_ns),
-            KEPT if row["kept"] else row["reasons"][0].partition(":")[0],
-        )
-        for row in rows
+        PairState(_seconds(first_ns - start_ns), _seconds(second_ns - start_ns), kind)
+        for first_ns, second_ns, kind in recorded
     )
     measures = np.array(list(_measures(drive.path / FRAMES)), np.float64).reshape(-1, 3)
     return DriveFacts(
@@ -133,7 +128,6 @@ def drive_facts(drive: Drive, split: str) -> DriveFacts:
         measures[:, 1],
         measures[~np.isnan(measures[:, 2]), 2],
         _said_of(drive),
-        start_ns,
         _weight(drive),
         (drive.path / PAIRS).exists(),
     )
@@ -148,20 +142,33 @@ def _seconds(duration_ns: int) -> float:
     return duration_ns / NANOSECONDS_PER_SECOND
 
 
-def _measures(path: Path) -> Any:
+def _recorded_pairs(drive: Drive) -> Iterator[tuple[int, int, str]]:
+    """Stamps of each pair and what became of it."""
+    for number, row in enumerate(drive.pairs(), start=1):
+        try:
+            kind = KEPT if row["kept"] else str(row["reasons"][0]).partition(":")[0]
+            yield int(row["first_ns"]), int(row["second_ns"]), kind
+        except (KeyError, IndexError, TypeError, ValueError) as problem:
+            raise _broken(drive.path / PAIRS, number, problem) from problem
+
+
+def _measures(path: Path) -> Iterator[tuple[float, float, float]]:
     """Sharpness, brightness and skew of each frame; thumbnails are not kept in memory."""
-    with path.open() as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-                skew_ms = (
-                    (row["right_stamp_ns"] - row["stamp_ns"]) / 1e6
-                    if ("right_stamp_ns" in row)
-                    else math.nan
-                )
-                yield row.get("sharpness", math.nan), row.get("brightness", math.nan), skew_ms
-            except (KeyError, TypeError, ValueError) as problem:
-                raise FileError(f"{path}, line {number}: {problem!r}") from problem
+    for number, row in enumerate(json_rows(path), start=1):
+        try:
+            right_ns = row.get("right_stamp_ns")
+            skew_ms = math.nan if right_ns is None else (right_ns - row["stamp_ns"]) / 1e6
+            yield (
+                float(row.get("sharpness", math.nan)),
+                float(row.get("brightness", math.nan)),
+                skew_ms,
+            )
+        except (TypeError, ValueError) as problem:
+            raise _broken(path, number, problem) from problem
+
+
+def _broken(path: Path, number: int, problem: Exception) -> FileError:
+    return FileError(f"{path}, line {number}: {problem!r}; extract the drive again")
 
 
 def _weight(drive: Drive) -> int:

@@ -277,6 +277,14 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
         write_overview(tmp_path)
 
 
+def test_a_pair_that_is_dropped_without_a_reason_is_named(tmp_path: Path) -> None:
+    stamps = write_drive(tmp_path, "odd", 2)
+    row = {"first_ns": stamps[0], "second_ns": stamps[1], "kept": False, "reasons": []}
+    write_json_lines(tmp_path / "drives/odd/pairs.jsonl", [row])
+    with pytest.raises(FileError, match="pairs.jsonl, line 1"):
+        write_overview(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("seconds", "on_axis", "in_words"),
     [(7.5, "0:08", "7.5 s"), (125, "2:05", "2 min"), (3725, "1:02:05", "1 h 02 min")],
