@@ -91,7 +91,7 @@ def stamp_statistics(stamps_ns: Sequence[int], recorded_ns: Sequence[int]) -> St
         else:
             starts.append([stamp])
     # Time goes on within each start of the clock only.
-    befores = np.concatenate([np.array(start[:-1], np.int64) for start in starts])
+    earlier = np.concatenate([np.array(start[:-1], np.int64) for start in starts])
     intervals = np.concatenate([np.diff(np.array(start, np.int64)) for start in starts])
     period = int(np.median(intervals)) if len(intervals) else 0
     found = np.flatnonzero(intervals > GAP_PERIODS * period)
@@ -105,7 +105,7 @@ def stamp_statistics(stamps_ns: Sequence[int], recorded_ns: Sequence[int]) -> St
         period_ns=period,
         gap_count=len(found),
         missing=int((np.rint(intervals[found] / period) - 1).sum()) if len(found) else 0,
-        gaps=tuple(Gap(int(befores[place]), int(intervals[place])) for place in longest),
+        gaps=tuple(Gap(int(earlier[place]), int(intervals[place])) for place in longest),
         zero=len(stamps_ns) - len(stamped),
         repeated=repeated,
         out_of_order=out_of_order,
