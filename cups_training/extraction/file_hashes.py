@@ -14,7 +14,7 @@ from typing import Any
 from cups_training.whole_files import FileError
 
 END_BYTES = 1 << 20
-PIECE_BYTES = 1 << 22
+PIECE_BYTES = 1 << 20
 
 
 class FileHashes:
@@ -65,12 +65,14 @@ class FileHashes:
         ]
 
     def _hash(self) -> None:
+        # One buffer for all: fresh ones cost more than hashing.
+        piece = memoryview(bytearray(PIECE_BYTES))
         for path in self._files:
             digest = hashlib.sha256()
             try:
-                with path.open("rb") as file:
-                    while piece := file.read(PIECE_BYTES):
-                        digest.update(piece)
+                with path.open("rb", buffering=0) as file:
+                    while size := file.readinto(piece):
+                        digest.update(piece[:size])
             except OSError:
                 # `whole` says which files are missing.
                 return
