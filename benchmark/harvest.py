@@ -5,13 +5,13 @@
 The drive is a suite of synthetic clips (256x128), with a stop of ten seconds after each in which
 nothing moves but the noise. The policy runs offline, on the truth of what moves; each pair counts
 as many bytes as a raw one of 640x1280 with its label takes after compression. Uniform sampling
-keeps bursts of the same length at equal intervals.
+keeps as many bursts of the same length at equal intervals, averaged over where the first one lies.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -35,6 +35,7 @@ BUDGETS_GB_PER_HOUR = (1.0, 5.0, 20.0)
 # A moving object of that share of the picture (a car at 40 m) makes a moving-object frame.
 VISIBLE_SHARE = 0.002
 NOISE_LEVELS = 1.5
+PHASES = 50
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Frame:
 
     observation: Observation
     movers: frozenset[tuple[int, int]]
+
+
+Frames = Mapping[int, Frame]
 
 
 def drive(clips: Collection[Clip], standing: int) -> Iterator[Frame]:
@@ -80,7 +84,7 @@ def moving_objects(truth: FrameTruth, clip: int) -> tuple[SeenObject, ...]:
     return tuple(found)
 
 
-def harvested(frames: Mapping[int, Frame], settings: HarvestSettings) -> list[int]:
+def harvested(frames: Frames, settings: HarvestSettings) -> list[int]:
     """The stamps that the policy keeps."""
     policy = HarvestPolicy(settings)
     kept: list[int] = []
@@ -91,22 +95,27 @@ def harvested(frames: Mapping[int, Frame], settings: HarvestSettings) -> list[in
     return kept + [stamp for burst in policy.finish().bursts for stamp in burst.stamps_ns]
 
 
-def uniform(stamps: list[int], count: int, burst: int) -> list[int]:
-    """So many stamps in bursts at equal intervals."""
+def uniform(stamps: list[int], count: int, burst: int, phase: float) -> list[int]:
+    """So many stamps in bursts at equal intervals, the first one at a phase of 0 to 1."""
     bursts = max(1, round(count / burst))
-    starts = ((np.arange(bursts) + 0.5) * len(stamps) / bursts - burst / 2).astype(int)
+    starts = ((np.arange(bursts) + phase) * (len(stamps) - burst) / bursts).astype(int)
     return [stamps[start + place] for start in starts for place in range(burst)][:count]
 
 
-def row(budget: float, how: str, kept: Collection[int], frames: Mapping[int, Frame]) -> Row:
+def row(budget: float, how: str, selections: Sequence[list[int]], frames: Frames) -> Row:
+    """The mean figures of selections of one kind."""
+    figures = [figures_of(kept, frames) for kept in selections]
+    means = {name: float(np.mean([item[name] for item in figures])) for name in figures[0]}
+    return {"budget GB/h": budget, "by": how, **means}
+
+
+def figures_of(kept: Collection[int], frames: Frames) -> dict[str, float]:
     """The figures of one selection."""
     moving = {stamp for stamp, frame in frames.items() if frame.movers}
     movers = set().union(*(frame.movers for frame in frames.values()))
     seen = set().union(*(frames[stamp].movers for stamp in kept))
     hours = len(frames) / RATE_HZ / 3600
     return {
-        "budget GB/h": budget,
-        "by": how,
         "pairs": len(kept),
         "spent GB/h": len(kept) * PAIR_BYTES / 1e9 / hours,
         "moving frames kept %": 100 * len(moving & set(kept)) / len(moving),
@@ -135,10 +144,12 @@ def main() -> None:
         settings = HarvestSettings(budget_gb_per_hour=budget)
         kept = harvested(frames, settings)
         burst = settings.frames_before + 1 + settings.frames_after
+        phases = np.linspace(0, 1, PHASES, endpoint=False)
+        uniforms = [uniform(list(frames), len(kept), burst, float(phase)) for phase in phases]
         rows += [
-            row(budget, "harvest", kept, frames),
-            row(budget, "harvest, no labels", harvested(unlabelled, settings), frames),
-            row(budget, "uniform", uniform(list(frames), len(kept), burst), frames),
+            row(budget, "harvest", [kept], frames),
+            row(budget, "harvest, no labels", [harvested(unlabelled, settings)], frames),
+            row(budget, "uniform", uniforms, frames),
         ]
     moving = sum(bool(frame.movers) for frame in frames.values())
     print_rows(

@@ -149,14 +149,23 @@ class HarvestBag:
         self._contents[-1].add(topic, recorded_ns)
 
     def commit(self) -> None:
-        """Give everything to the operating system; sync and roll over when it is time.
+        """Give everything to the operating system, then `tend`.
 
         Raises:
             BagWriteError: the disk refuses; nothing is lost, and `require_space` tries again.
         """
-        if self._file is None:
+        if self._file is not None:
+            self._guarded(self._file.commit)
+            self.tend()
+
+    def tend(self) -> None:
+        """Sync and roll over when it is time; to be called also while no burst comes.
+
+        Raises:
+            BagWriteError: the disk refuses; nothing is lost, and `require_space` tries again.
+        """
+        if self._file is None or self._has_stopped:
             return
-        self._guarded(self._file.commit)
         settings, now = self._settings, time.monotonic()
         if (
             self._file.size >= settings.file_size_mb * MEGABYTE

@@ -117,6 +117,10 @@ class HarvestRecorder:
         self.seen += 1
         self._unlabelled.append(pair)
         self._judge_ripe()
+        try:
+            self._bag.tend()
+        except BagWriteError as error:
+            self._stop(error)
 
     def add_label(self, label: LabelItem) -> None:
         """Take a pseudo-label; the pairs before it will get none any more."""

@@ -26,7 +26,7 @@ import cups_core, cups_ros, cups_training
 from importlib.metadata import entry_points
 from cups_core.installed_files import installed_file
 scripts = {found.name for found in entry_points(group="console_scripts")}
-assert {"cups", "cups_pseudo_label", "cups_drive_player"} <= scripts, scripts
+assert {"cups", "cups_pseudo_label", "cups_harvest", "cups_drive_player"} <= scripts, scripts
 print(installed_file("package.xml"))
 """
 
@@ -88,4 +88,4 @@ def test_colcon_builds_nodes_and_messages(sources: Path, tmp_path: Path) -> None
     assert shared == tmp_path / "install/cups_ros/share/cups_ros/package.xml"
     assert (tmp_path / "install/cups_msgs") in messages.parents
     executables = {path.name for path in (tmp_path / "install/cups_ros/lib/cups_ros").iterdir()}
-    assert {"pseudo_label_node", "drive_player"} <= executables
+    assert {"pseudo_label_node", "harvest_node", "drive_player"} <= executables

@@ -171,7 +171,10 @@ class HarvestPolicy:
             frame.drop_reason = flaw
             return []
         score = self._scoring.score(frame.observation, frame.doubts)
-        self._scores.add(frame.observation.stamp_ns, score.total)
+        # Frames compete with those that could have been paid for: while a burst is paid off,
+        # nothing is kept, so everything goes on looking new.
+        if self.budget.available > 0:
+            self._scores.add(frame.observation.stamp_ns, score.total)
         first = max(0, place - self._settings.frames_before)
         last = min(len(self._frames), place + 1 + self._settings.frames_after)
         burst = [self._frames[i] for i in range(first, last) if not self._frames[i].is_kept]

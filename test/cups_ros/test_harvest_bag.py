@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import signal
@@ -151,6 +152,24 @@ def test_files_roll_over_by_time(tmp_path: Path) -> None:
         time.sleep(0.2)
     bag.close()
     assert same(recorded(tmp_path))
+
+
+def test_what_is_committed_is_synced_in_time_though_no_burst_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda number: (synced.append(number), real(number)))
+    bag = HarvestBag(BagSettings(folder=str(tmp_path), sync_interval_s=0.3, **SETTINGS), {})
+    write(bag, 0, BURST)
+    bag.commit()
+    assert not synced
+    time.sleep(0.3)
+    for _ in range(3):
+        bag.tend()
+    # Once is enough for what was committed once.
+    assert len(synced) == 1
+    bag.close()
 
 
 def test_two_recordings_of_the_same_second_do_not_meet(tmp_path: Path) -> None:
