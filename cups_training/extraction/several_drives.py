@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -97,6 +98,8 @@ def extract_all(
         )
     else:
         print_closing(records, leaks)
+        if is_dataset:
+            print(f"look at it: cups overview {shlex.quote(str(chosen.dataset))}")
     for failure in failures:
         sys.stderr.write(f"cups {chosen.verb}: {failure}\n")
     if failures or not all(record.drives for record in records):
