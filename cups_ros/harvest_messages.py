@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo
 from cups_core.errors import InputError
 from cups_core.frame_quality import FrameQuality, measure
 from cups_core.harvesting.observation import SeenObject
-from cups_ros.drive_source import header_stamp_ns
+from cups_core.recording.messages import header_stamp_ns
 from cups_ros.harvest_file import RecordedTopic
 from cups_ros.harvest_recorder import LabelItem, PairItem, Serialized
 from cups_ros.image_conversion import rgb_image

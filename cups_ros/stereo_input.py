@@ -17,10 +17,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from cups_core.errors import InputError
 from cups_core.frames import StereoFrame
 from cups_core.image_decoding import SignificantBits
+from cups_core.recording.messages import header_stamp_ns
 from cups_core.settings import setting
 from cups_core.stereo_pairing import Side
 from cups_ros.camera_info import stereo_rig
-from cups_ros.drive_source import header_stamp_ns
 from cups_ros.image_conversion import rgb_image
 from cups_ros.image_subscription import ImageSubscription
 from cups_ros.stamps import nanoseconds

@@ -59,9 +59,22 @@ class RecordedMessage(NamedTuple):
         if self.serialization is Serialization.ROS1:
             # The number of the message stands before its stamp.
             seconds, nanoseconds = struct.unpack_from("<II", raw, 4)
-        else:
-            seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
-        return int(seconds) * NANOSECONDS_PER_SECOND + int(nanoseconds)
+            return int(seconds) * NANOSECONDS_PER_SECOND + int(nanoseconds)
+        return header_stamp_ns(raw)
+
+
+def header_stamp_ns(raw: bytes | memoryview) -> int:
+    """Stamp of the header that a message begins with, as ROS 2 sends it, nanoseconds.
+
+    Raises:
+        InputError: the message is too short to hold one.
+    """
+    if len(raw) < 12:
+        raise InputError(
+            f"expected a message with a header, found {len(raw)} bytes: the message cannot be used"
+        )
+    seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
+    return int(seconds) * NANOSECONDS_PER_SECOND + int(nanoseconds)
 
 
 @dataclass(frozen=True)

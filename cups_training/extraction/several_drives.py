@@ -99,7 +99,7 @@ def extract_all(
     else:
         print_closing(records, leaks)
         if is_dataset:
-            print(f"look at it: cups overview {shlex.quote(str(chosen.dataset))}")
+            sys.stdout.write(f"look at it: cups overview {shlex.quote(str(chosen.dataset))}\n")
     for failure in failures:
         sys.stderr.write(f"cups {chosen.verb}: {failure}\n")
     if failures or not all(record.drives for record in records):
