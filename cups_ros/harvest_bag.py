@@ -129,7 +129,8 @@ class HarvestBag:
         if free - needed < reserve:
             raise BagWriteError(
                 f"{self._folder}: {free / GIGABYTE:.2f} GB are free, too little for "
-                f"{needed / MEGABYTE:.0f} MB and a reserve of {reserve / GIGABYTE:.2f} GB: make space, or lower bag.free_reserve_gb"
+                f"{needed / MEGABYTE:.0f} MB and a reserve of {reserve / GIGABYTE:.2f} GB: "
+                "make space, or lower bag.free_reserve_gb"
             )
         if self._file is not None and self._file.has_ended:
             self._finish_file()
