@@ -22,8 +22,9 @@ from cups_ros.harvest_file import COMPRESSIONS, FINISHED, UNFINISHED, HarvestFil
 
 Result = TypeVar("Result")
 MEGABYTE, GIGABYTE = 10**6, 10**9
-# After the disk was full, that much more than the reserve must be free before writing goes on.
-COMEBACK = 1.1
+# After the disk was full, there must be room for that many bursts before writing goes on, or it
+# would stop and go.
+COMEBACK_BURSTS = 10
 
 
 class BagWriteError(CupsError):
@@ -120,15 +121,16 @@ class HarvestBag:
         Raises:
             BagWriteError: less than the reserve would be left, or the disk still refuses.
         """
-        reserve = self._settings.free_reserve_gb * GIGABYTE * (COMEBACK if self._has_stopped else 1)
+        reserve = self._settings.free_reserve_gb * GIGABYTE
+        needed = size_bytes * (COMEBACK_BURSTS if self._has_stopped else 1)
         free = self.free_bytes
         # Until all went well.
         self._has_stopped = True
-        if free - size_bytes < reserve:
+        if free - needed < reserve:
             raise BagWriteError(
-                f"{self._folder}: {free / GIGABYTE:.2f} GB are free and "
-                f"{reserve / GIGABYTE:.2f} GB are kept in reserve: make space, or lower "
-                "bag.free_reserve_gb"
+                f"{self._folder}: {free / GIGABYTE:.2f} GB are free, too little for "
+                f"{needed / MEGABYTE:.0f} MB and a reserve of {reserve / GIGABYTE:.2f} GB: "
+                "make space, or lower bag.free_reserve_gb"
             )
         if self._file is not None and self._file.has_ended:
             self._finish_file()

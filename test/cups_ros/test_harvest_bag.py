@@ -275,11 +275,11 @@ def test_a_disk_that_stays_full_costs_the_last_burst_and_nothing_before_it(tmp_p
 
 def test_the_reserve_is_kept_free(tmp_path: Path) -> None:
     bag = HarvestBag(BagSettings(folder=str(tmp_path), free_reserve_gb=1e6), {})
-    with pytest.raises(BagWriteError, match="GB are free and 1000000.00 GB are kept in reserve"):
-        bag.require_space(1)
-    # Coming back takes a tenth more, or it would stop and go with every burst.
-    with pytest.raises(BagWriteError, match="1100000.00 GB are kept"):
-        bag.require_space(1)
+    with pytest.raises(BagWriteError, match="GB are free, too little for 3 MB and a reserve of 10"):
+        bag.require_space(3 * 10**6)
+    # Coming back takes room for several bursts.
+    with pytest.raises(BagWriteError, match="too little for 30 MB"):
+        bag.require_space(3 * 10**6)
     assert not list(tmp_path.iterdir())
 
 

@@ -205,7 +205,7 @@ def test_a_disk_in_need_of_space_is_told_and_the_node_goes_on_seeing(
     status = harvester.status()
     values = {item.key: item.value for item in status.values}
     assert status.level == DiagnosticStatus.WARN
-    assert "are kept in reserve: make space" in status.message
+    assert "and a reserve of" in status.message
     assert values["state"] == "stopped"
     assert values["pairs seen"] == "20"
     assert values["pairs kept"] == "0"
