@@ -71,6 +71,7 @@ CANDIDATES = (
         f"{RUNTIME}.onnxruntime_backend",
         "open_on_processor",
     ),
+    Candidate("openvino", "OpenVINO", f"{RUNTIME}.openvino_backend", "open_on_processor"),
 )
 """In the order in which they are tried."""
 
