@@ -24,6 +24,7 @@ from cups_core.runtime.backend import (
 )
 from cups_core.runtime.graph_check import check_numbers
 from cups_core.runtime.sidecar import ModelSidecar
+from cups_core.runtime.weights import is_weights
 
 Tell = Callable[[str], None]
 AUTO = "auto"
@@ -38,12 +39,14 @@ class Candidate:
         title: for people.
         module: where its opener is; imported when its turn comes, so that nobody needs them all.
         opener: an `OpenBackend` of that module.
+        takes_weights: it runs files of weights, else exported graphs.
     """
 
     backend: str
     title: str
     module: str
     opener: str
+    takes_weights: bool = False
 
     def open(self, model: Path, sidecar: ModelSidecar, settings: RuntimeSettings) -> Backend:
         """The backend; raises as `OpenBackend` does."""
@@ -72,6 +75,7 @@ CANDIDATES = (
         "open_on_processor",
     ),
     Candidate("openvino", "OpenVINO", f"{RUNTIME}.openvino_backend", "open_on_processor"),
+    Candidate("torch", "PyTorch", f"{RUNTIME}.weights", "open_torch", takes_weights=True),
 )
 """In the order in which they are tried."""
 
@@ -94,9 +98,18 @@ class ChosenBackend:
         self, model: Path, sidecar: ModelSidecar, settings: RuntimeSettings, tell: Tell
     ) -> None:
         self._model, self._sidecar, self._settings, self._tell = model, sidecar, settings, tell
+        weights = is_weights(model)
         self._left = [
-            candidate for candidate in CANDIDATES if settings.backend in (AUTO, candidate.backend)
+            candidate
+            for candidate in CANDIDATES
+            if settings.backend in (AUTO, candidate.backend) and candidate.takes_weights == weights
         ]
+        if not self._left:
+            raise BackendUnavailable(
+                f"{model}: {settings.backend} does not run "
+                f"{'weights: only torch does' if weights else 'graphs: give it the weights'}, or "
+                "choose the backend auto"
+            )
         self._reasons: list[str] = []
         self._title, self._running = self._next()
 

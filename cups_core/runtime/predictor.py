@@ -20,8 +20,8 @@ from cups_core.runtime.backend_choice import ChosenBackend, Tell
 from cups_core.runtime.cascade_maps import cascade_map
 from cups_core.runtime.class_names import read_class_names, with_classes
 from cups_core.runtime.letterbox import Letterbox, check_image, fill
-from cups_core.runtime.model_file import check_file
-from cups_core.runtime.sidecar import ModelClass, read_sidecar, sidecar_path
+from cups_core.runtime.sidecar import ModelClass
+from cups_core.runtime.weights import describe
 from cups_core.settings import make_settings
 
 LOGGER = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Predictor:
     """A network that is ready for images.
 
     Args:
-        model: an .onnx file with its sidecar beside it.
+        model: an .onnx file with its sidecar beside it, or weights for PyTorch.
         settings: where and how it runs.
         class_names: a YAML file that overrides the sidecar's names; None = those of the sidecar.
         tell: says which backends were passed over and why, and which one runs.
@@ -64,8 +64,7 @@ class Predictor:
         class_names: Path | None = None,
         tell: Tell = LOGGER.warning,
     ) -> None:
-        self.sidecar = read_sidecar(sidecar_path(model))
-        check_file(model, self.sidecar)
+        self.sidecar = describe(model)
         named = self.sidecar.classes
         if class_names is not None:
             named = read_class_names(class_names, named)

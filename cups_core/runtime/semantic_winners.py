@@ -76,6 +76,8 @@ def _fill(
     right: Any,
     found: Any,
 ) -> None:
+    corners = np.empty((len(logits), 4), np.float32)
+    channels = np.empty(len(logits), np.uint8)
     for row in range(len(row_starts) - 1):
         top, bottom = row_starts[row], row_starts[row + 1]
         below = min(row + 1, coarse.shape[0] - 1)
@@ -90,15 +92,43 @@ def _fill(
             ):
                 found[top:bottom, start:end] = winner
                 continue
+            count = _contenders(logits, row, below, column, beside, corners, channels)
             for y in range(top, bottom):
                 for x in range(start, end):
                     best, at = np.float32(-np.inf), 0
-                    for channel in range(len(logits)):
-                        upper = logits[channel, row, column]
-                        upper += right[x] * (logits[channel, row, beside] - upper)
-                        lower = logits[channel, below, column]
-                        lower += right[x] * (logits[channel, below, beside] - lower)
+                    for k in range(count):
+                        upper = corners[k, 0] + right[x] * (corners[k, 1] - corners[k, 0])
+                        lower = corners[k, 2] + right[x] * (corners[k, 3] - corners[k, 2])
                         value = upper + down[y] * (lower - upper)
                         if value > best:
-                            best, at = value, channel
-                    found[y, x] = at
+                            best, at = value, k
+                    found[y, x] = channels[at]
+
+
+@kernel
+def _contenders(
+    logits: Any, row: int, below: int, column: int, beside: int, corners: Any, channels: Any
+) -> int:
+    """Corner values of the channels that may win inside a cell; returns their number.
+
+    A channel whose highest corner is below another one's lowest never does.
+    """
+    bar = np.float32(-np.inf)
+    for channel in range(len(logits)):
+        plane = logits[channel]
+        lowest = min(
+            min(plane[row, column], plane[row, beside]),
+            min(plane[below, column], plane[below, beside]),
+        )
+        bar = max(bar, lowest)
+    count = 0
+    for channel in range(len(logits)):
+        plane = logits[channel]
+        a, b = plane[row, column], plane[row, beside]
+        c, d = plane[below, column], plane[below, beside]
+        if max(max(a, b), max(c, d)) >= bar:
+            corners[count, 0], corners[count, 1] = a, b
+            corners[count, 2], corners[count, 3] = c, d
+            channels[count] = channel
+            count += 1
+    return count

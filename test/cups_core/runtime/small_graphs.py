@@ -86,9 +86,7 @@ def write_cascade(
 ) -> Path:
     """A cascade's graph and sidecar in a folder; `changes` are fields of the sidecar."""
     constants = detections() if constants is None else constants
-    return _write(
-        folder, cascade_sidecar(**changes), constants, {"semantic": channels}, seed, size
-    )
+    return _write(folder, cascade_sidecar(**changes), constants, {"semantic": channels}, seed, size)
 
 
 def write_one_stage(
