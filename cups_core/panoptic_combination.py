@@ -19,6 +19,8 @@ from cups_core.settings import setting
 
 UNMEASURED_M = np.full(3, np.nan)
 THING_CHANNEL = 0
+# Rows and columns of a part of the image.
+Place = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,6 @@ def combine(
             whole = (slice(0, labels.shape[0]), slice(0, labels.shape[1]))
             table.append(_segment(len(table) + 1, channel - 1, False, 1.0, area, whole))
     return PanopticMap(segments, tuple(table))
-
-
-Place = tuple[slice, slice]
 
 
 def _accepted(

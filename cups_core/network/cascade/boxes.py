@@ -35,9 +35,11 @@ def is_extended(boxes: Tensor) -> Tensor:
 
 def overlap(first: Tensor, second: Tensor) -> Tensor:
     """Intersection over union of every pair of (N, 4) and (M, 4), as (N, M); 0 where none."""
-    low = torch.max(first[:, None, :2], second[None, :, :2])
-    high = torch.min(first[:, None, 2:], second[None, :, 2:])
-    shared = (high - low).clamp_(min=0).prod(2)
+    one, other = first[:, None], second[None]
+    # Side by side, not as one tensor of both: pairs are many.
+    width = torch.min(one[..., 2], other[..., 2]) - torch.max(one[..., 0], other[..., 0])
+    height = torch.min(one[..., 3], other[..., 3]) - torch.max(one[..., 1], other[..., 1])
+    shared = width.clamp_(min=0) * height.clamp_(min=0)
     union = area(first)[:, None] + area(second)[None] - shared
     return torch.where(shared > 0, shared / union, torch.zeros_like(shared))
 

@@ -79,16 +79,14 @@ class CascadeHead(nn.Module):
         """
         boxes = list(proposals)
         counts = [len(box) for box in boxes]
-        probability: Tensor | None = None
+        probabilities = []
         for stage, weights in enumerate(DELTA_WEIGHTS):
             if stage:
                 boxes = [clipped(box, size) for box, size in zip(boxes, sizes, strict=True)]
             said = self.look(stage, pooled(features, boxes, box_head.CELLS))
             boxes = list(decoded(torch.cat(boxes), said.deltas, weights).split(counts))
-            of_stage = said.logits.softmax(1)
-            probability = of_stage if probability is None else probability + of_stage
-        assert probability is not None
-        mean = probability * (1 / STAGES)
+            probabilities.append(said.logits.softmax(1))
+        mean = torch.stack(probabilities).mean(0)
         return [
             _best(clipped(box, size), scores[:, :-1], least_score)
             for box, scores, size in zip(boxes, mean.split(counts), sizes, strict=True)

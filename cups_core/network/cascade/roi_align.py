@@ -1,9 +1,9 @@
 """RoIAlign: the mean of bilinear samples in each cell of a grid that is laid over a region.
 
 The box and mask heads see the features through it, and mask targets are cut out with it. On a GPU
-it is torchvision's; on a processor an own kernel, which is faster (docs of `roi_align_kernels`) and
-needs no torchvision. He et al., "Mask R-CNN" (ICCV 2017), with half-pixel alignment and as many
-samples per cell as it is pixels wide.
+it is torchvision's; on a processor an own kernel, since no torchvision loads beside a CPU-only
+PyTorch. He et al., "Mask R-CNN" (ICCV 2017), with half-pixel alignment and as many samples per cell
+as it is pixels wide.
 """
 
 from __future__ import annotations

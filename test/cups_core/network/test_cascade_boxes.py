@@ -85,6 +85,17 @@ def test_what_stays_is_what_no_better_box_of_its_group_covers(
     assert kept == expected
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_suppresses_the_same() -> None:
+    generator = torch.Generator().manual_seed(8)
+    corner = 300 * torch.rand(2000, 2, generator=generator)
+    boxes = torch.cat([corner, corner + 5 + 60 * torch.rand(2000, 2, generator=generator)], 1)
+    scores = torch.rand(2000, generator=generator)
+    groups = torch.randint(0, 5, (2000,), generator=generator)
+    found = suppressed(boxes.cuda(), scores.cuda(), groups.cuda(), 0.65)
+    assert set(found.tolist()) == set(suppressed(boxes, scores, groups, 0.65).tolist())
+
+
 def test_anchors_lie_around_the_corners_of_the_cells() -> None:
     features = [torch.zeros(1, 1, 32 >> k, 64 >> k) for k in range(5)]
     anchors = anchors_of(features)

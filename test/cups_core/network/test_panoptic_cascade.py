@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from benchmark.parity_network import compare  # noqa: E402
+from cups_core.network.cascade.panoptic_cascade import PanopticCascade  # noqa: E402
 from cups_core.network.panoptic_checkpoints import panoptic_shapes  # noqa: E402
 
 # Of the goldens' README; the longest name that fits counts.
@@ -42,7 +43,9 @@ LIMITS = {
     "stage2_deltas": 2e-3,
     "mask_targets": 0.0,
     "losses": 1e-4,
-    "gradient": 5e-3,
+    "gradient_norms": 5e-3,
+    # Those of the first layer carry the rounding of all others; they are up to 0.4.
+    "gradient_entries": 5e-3,
     "regions_without": 0.0,
     "trainbn": 5e-4,
 }
@@ -78,3 +81,27 @@ def test_the_state_dict_has_the_431_tensors_of_the_reference() -> None:
     assert shapes["sem_seg_head.predictor.bias"] == (23,)
     assert shapes["backbone.bottom_up.res5.0.shortcut.norm.running_var"] == (2048,)
     assert shapes["backbone.fpn_lateral2.norm.num_batches_tracked"] == ()
+
+
+def test_images_of_a_batch_do_not_mix_and_may_show_nothing() -> None:
+    torch.manual_seed(2)
+    network = PanopticCascade(things=2, stuffs=3).eval()
+    # Without statistics of its own an untrained residual network lets its numbers grow without end.
+    for name, parameter in network.named_parameters():
+        if name.endswith("conv3.norm.weight"):
+            torch.nn.init.constant_(parameter, 0.1)
+    images = [torch.rand(3, 60, 90), torch.rand(3, 60, 90)]
+    with torch.inference_mode():
+        for least_score, is_seen in ((0.99, False), (0.3, True)):
+            together = network(images, least_score)
+            for image, scene in zip(images, together, strict=True):
+                (alone,) = network([image], least_score)
+                count = len(scene.found.boxes)
+                assert count == len(alone.found.boxes)
+                assert (count > 0) == is_seen
+                assert scene.masks.shape == (count, 28, 28)
+                assert scene.semantic.shape == (4, 60, 90)
+                torch.testing.assert_close(scene.semantic, alone.semantic, atol=1e-4, rtol=0)
+                torch.testing.assert_close(
+                    scene.found.scores, alone.found.scores, atol=1e-5, rtol=0
+                )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 
@@ -11,8 +12,10 @@ torch = pytest.importorskip("torch")
 from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
+from cups_core.errors import CupsError  # noqa: E402
 from cups_core.network.cascade.roi_align import roi_align  # noqa: E402
 from cups_core.network.cascade.roi_pooling import pooled  # noqa: E402
+from cups_core.network.cascade.torchvision_operators import torchvision_ops  # noqa: E402
 
 
 def defined(features: Tensor, regions: Tensor, scale: float, size: int) -> Tensor:
@@ -90,6 +93,26 @@ def test_a_region_is_seen_in_the_level_that_fits_its_size() -> None:
     boxes = torch.tensor([[0.0, 0.0, side, side] for side in sides])
     found = pooled(levels, [boxes], 1)[:, 0, 0, 0]
     assert found.tolist() == pytest.approx([2, 2, 3, 3, 4, 4, 5, 5], abs=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_pools_the_same() -> None:
+    features, regions = torch.randn(2, 5, 13, 21), some_regions(40, 13, 21, 0.25)
+    ours, theirs = features.clone().requires_grad_(), features.cuda().requires_grad_()
+    found = roi_align(theirs, regions.cuda(), 0.25, 7)
+    expected = roi_align(ours, regions, 0.25, 7)
+    torch.testing.assert_close(found.cpu(), expected, atol=2e-5, rtol=1e-4)
+    found.sum().backward()
+    expected.sum().backward()
+    torch.testing.assert_close(theirs.grad.cpu(), ours.grad, atol=2e-4, rtol=1e-3)
+
+
+def test_a_gpu_without_torchvision_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    torchvision_ops.cache_clear()
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    with pytest.raises(CupsError, match=r"on a GPU needs torchvision.*cups-ros\[train\].*cpu"):
+        torchvision_ops()
+    torchvision_ops.cache_clear()
 
 
 def test_operators_are_registered_soundly() -> None:
