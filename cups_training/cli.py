@@ -23,6 +23,7 @@ VERBS = {
         "cups_training.labelling.command",
         "make panoptic pseudo-labels of a dataset's drives",
     ),
+    "engine": ("cups_training.engines.command", "build or inspect a model's TensorRT engine"),
     "checkpoint": ("cups_training.checkpoints.command", "say what a file of weights is"),
 }
 """Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""

@@ -7,6 +7,7 @@ one that fits no longer, after an update or on another GPU, is built again here,
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -108,27 +109,28 @@ class LoadedEngine:
     ) -> None:
         self._device = device
         device.enter()
-        self._engine = library.load(plan)
-        tensors = self._engine.tensors
-        self._memory: dict[str, DeviceMemory] = {}
-        self._stream = Stream(device)
-        try:
+        with ExitStack() as held:
+            self._engine = library.load(plan)
+            held.callback(self._engine.close)
+            tensors = self._engine.tensors
             check_graph(sidecar, tensors.inputs, tensors.outputs)
             every = {**tensors.inputs, **tensors.outputs}
             _check_memory(self._engine.memory_mib, len(plan), every, memory_limit_mib)
             self._host = {name: _pinned(device, found) for name, found in every.items()}
+            self._memory = {}
             for name, host in self._host.items():
                 self._memory[name] = DeviceMemory(device, host.nbytes)
+                held.callback(self._memory[name].close)
                 self._engine.set_address(name, self._memory[name].address)
+            self._stream = Stream(device)
+            held.callback(self._stream.close)
             self._input = sidecar.input.name
             self._outputs = {name: self._host[name] for name in sidecar.outputs}
             # Once as it is: what TensorRT does on the first run cannot be recorded.
             self._enqueue()
             self._stream.wait()
             how = self._record()
-        except BaseException:
-            self.close()
-            raise
+            self._held = held.pop_all()
         self.description = (
             f"TensorRT {library.version} on {device.name}, {sidecar.precision}, {how}"
         )
@@ -146,11 +148,12 @@ class LoadedEngine:
 
     def close(self) -> None:
         """See `Backend.close`; arrays of outputs stay readable."""
-        self._device.enter()
-        self._stream.close()
-        self._engine.close()
-        for memory in self._memory.values():
-            memory.close()
+        try:
+            self._device.enter()
+            self._held.close()
+        except CudaError as problem:
+            # A GPU that failed takes nothing back; the next backend must start all the same.
+            LOGGER.warning("memory of the GPU is given back when the process ends: %s", problem)
 
     def _record(self) -> str:
         """Record a run, so that the next ones start with one call; says whether it could."""

@@ -97,9 +97,7 @@ def build_engine(
     return plan
 
 
-def _run(
-    model: Path, draft: Path, log: Path, limits: BuildLimits, end: float, tell: Tell
-) -> None:
+def _run(model: Path, draft: Path, log: Path, limits: BuildLimits, end: float, tell: Tell) -> None:
     """Run the building process until it is done or out of time."""
     command = [sys.executable, "-m", CHILD, str(model), str(draft), str(limits.memory_mib)]
     start = time.monotonic()

@@ -54,9 +54,7 @@ def build(model: Path, file: Path, memory_limit_mib: int) -> None:
     graph = library.read_graph(model)
     # Before the minutes are spent.
     check_graph(sidecar, graph.tensors.inputs, graph.tensors.outputs)
-    plan = graph.build(
-        progress, memory_limit_mib, keep_float32=sidecar.precision == FULL_PRECISION
-    )
+    plan = graph.build(progress, memory_limit_mib, keep_float32=sidecar.precision == FULL_PRECISION)
     _report("writing the engine", 100)
     key = engine_key(sidecar, device.name, device.compute_capability, library.version)
     write_engine(file, key, plan)

@@ -126,7 +126,9 @@ def _read(path: Path, *, whole: bool) -> tuple[EngineKey, bytes]:
         size, digest = content.pop("bytes"), content.pop("sha256")
         key = EngineKey(**content)
     except (ValueError, KeyError, TypeError) as problem:
-        raise EngineFileError(f"{path}: damaged, its header cannot be read ({problem})") from problem
+        raise EngineFileError(
+            f"{path}: damaged, its header cannot be read ({problem})"
+        ) from problem
     if whole and len(plan) != size:
         raise EngineFileError(f"{path}: cut off, {len(plan)} of {size} bytes are there")
     if whole and hashlib.sha256(plan).hexdigest() != digest:
