@@ -1,6 +1,6 @@
 """The few CUDA calls that running an engine takes, made to the driver's own library.
 
-The TensorRT backend calls it. The driver's library is on every machine that has an NVIDIA GPU, under
+The TensorRT backend calls it. The driver's library is on every machine with an NVIDIA GPU, under
 one name whatever the CUDA version, Jetsons included: no package has to fit the toolkit.
 """
 
@@ -122,7 +122,7 @@ class Gpu:
         self.call("cuMemAllocHost_v2", byref(pointer), size)
         memory = (ctypes.c_char * size).from_address(pointer.value or 0)
         weakref.finalize(memory, self._library.cuMemFreeHost, pointer).atexit = False
-        return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
+        return np.ndarray(shape, dtype, memory)
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function of the driver.
