@@ -135,9 +135,7 @@ def test_a_damaged_engine_is_named_and_built_again(
     assert path.read_bytes() == whole
 
 
-def test_a_gpu_that_is_too_small_is_passed_over(
-    machine: StandInMachine, tmp_path: Path
-) -> None:
+def test_a_gpu_that_is_too_small_is_passed_over(machine: StandInMachine, tmp_path: Path) -> None:
     model = write_cascade(tmp_path)
     opened(model).close()
     machine.become(STAND_IN_GPU_MIB="2")
