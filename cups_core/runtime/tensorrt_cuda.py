@@ -122,8 +122,12 @@ class Gpu:
         pointer = c_void_p()
         self.call("cuMemAllocHost_v2", byref(pointer), size)
         memory = (ctypes.c_char * size).from_address(pointer.value or 0)
-        weakref.finalize(memory, self._library.cuMemFreeHost, pointer).atexit = False
-        return np.ndarray(shape, dtype, memory)
+        weakref.finalize(memory, self._free_pinned, pointer).atexit = False
+        return np.ndarray(shape, dtype, memoryview(memory))
+
+    def _free_pinned(self, pointer: c_void_p) -> None:
+        self.enter()  # the last view may go in any thread
+        self.call("cuMemFreeHost", pointer)
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function of the driver.

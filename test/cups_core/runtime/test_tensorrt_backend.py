@@ -240,7 +240,11 @@ def test_pinned_memory_is_given_back_when_nobody_looks_at_it(machine: StandInMac
     del memory
     assert len(machine.driver.pinned) == 1
     view[:] = 7
+    held = [view]
     del view
+    thread = threading.Thread(target=held.clear)  # a thread that has no context yet
+    thread.start()
+    thread.join()
     assert machine.driver.pinned == {}
 
 
