@@ -123,7 +123,8 @@ class Gpu:
         self.call("cuMemAllocHost_v2", byref(pointer), size)
         memory = (ctypes.c_char * size).from_address(pointer.value or 0)
         weakref.finalize(memory, self._free_pinned, pointer).atexit = False
-        return np.ndarray(shape, dtype, memoryview(memory))
+        view: NDArray[Any] = np.ndarray(shape, dtype, memoryview(memory))
+        return view
 
     def _free_pinned(self, pointer: c_void_p) -> None:
         self.enter()  # the last view may go in any thread
