@@ -25,3 +25,7 @@ class RecordingError(CupsError, ValueError):
 
 class CheckpointError(CupsError, ValueError):
     """A file of network weights is missing, is not what was expected, or would run code."""
+
+
+class ModelError(CupsError, ValueError):
+    """A model on disk is missing, damaged, or contradicts the sidecar that describes it."""
