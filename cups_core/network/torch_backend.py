@@ -30,6 +30,7 @@ from cups_core.settings import make_settings
 
 # What CUPS validates with while it trains; the network itself takes any size.
 WIDTH, HEIGHT = 1024, 512
+MIB = 1 << 20
 
 
 def sidecar_of_weights(path: Path) -> ModelSidecar:
@@ -90,6 +91,10 @@ class TorchBackend:
             torch.set_num_threads(settings.threads)  # of the whole process: PyTorch has no other
         precision = "float32" if torch.cuda.is_available() else settings.processor_precision
         self._compute = Compute(ComputeSettings(precision=precision))
+        if self._compute.is_gpu and settings.gpu_memory_mib:
+            total = torch.cuda.get_device_properties(self._compute.device).total_memory
+            share = min(settings.gpu_memory_mib * MIB / total, 1.0)
+            torch.cuda.set_per_process_memory_fraction(share, torch.cuda.current_device())
         self._network = network.to(self._compute.device, memory_format=torch.channels_last).eval()
         self._input = sidecar.input.name
         self._least_score = make_settings(CombinationSettings, sidecar.thresholds).least_score
