@@ -24,6 +24,7 @@ VERBS = {
         "make panoptic pseudo-labels of a dataset's drives",
     ),
     "predict": ("cups_training.prediction.command", "run a model on images"),
+    "engine": ("cups_training.engines.command", "build or inspect a model's TensorRT engine"),
     "checkpoint": ("cups_training.checkpoints.command", "say what a file of weights is"),
 }
 """Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""

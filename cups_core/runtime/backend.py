@@ -51,6 +51,11 @@ class RuntimeSettings:
     gpu_memory_mib: int = setting(
         0, "GPU memory that the model may take, MiB; 0 = as much as it wants", minimum=0
     )
+    engine_folder: str = setting(
+        "",
+        "folder of the engines that `cups engine build` makes for TensorRT; empty = cups/engines in "
+        "the user's cache",
+    )
 
 
 class Backend(Protocol):

@@ -56,6 +56,7 @@ class Candidate:
 
 RUNTIME = "cups_core.runtime"
 CANDIDATES = (
+    Candidate("tensorrt", "TensorRT", f"{RUNTIME}.tensorrt_backend", "open_on_gpu"),
     Candidate(
         "onnxruntime",
         "ONNX Runtime with TensorRT",
