@@ -53,8 +53,8 @@ class RuntimeSettings:
     )
     engine_folder: str = setting(
         "",
-        "folder of the engines that `cups engine build` makes for TensorRT; empty = cups/engines in "
-        "the user's cache",
+        "folder of the engines that `cups engine build` makes for TensorRT; empty = cups/engines "
+        "in the user's cache",
     )
 
 

@@ -177,7 +177,7 @@ class Graph:
         plan = self._builder.build_serialized_network(self._network, config)
         if plan is None:
             raise self._owner.failure("cannot build the engine")
-        return bytes(memoryview(plan).cast("B"))
+        return bytes(plan)
 
     def _errors(self) -> list[str]:
         count = self._parser.num_errors
@@ -262,7 +262,7 @@ def _logger(library: Any, messages: list[str]) -> Any:
         severity.VERBOSE: logging.DEBUG,
     }
 
-    class Logger(library.ILogger):  # type: ignore[misc, name-defined]
+    class Logger(library.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             library.ILogger.__init__(self)
 
@@ -278,7 +278,7 @@ def _logger(library: Any, messages: list[str]) -> Any:
 def _monitor(library: Any, progress: BuildProgress) -> Any:
     """A progress monitor of TensorRT's kind; the build calls it from several threads."""
 
-    class Monitor(library.IProgressMonitor):  # type: ignore[misc, name-defined]
+    class Monitor(library.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
             library.IProgressMonitor.__init__(self)
 

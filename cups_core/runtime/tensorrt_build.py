@@ -117,8 +117,8 @@ def _run(model: Path, draft: Path, log: Path, limits: BuildLimits, end: float, t
                 now = time.monotonic()
                 if now >= end:
                     raise BuildTimedOut(
-                        f"{model}: the engine was not built in {limits.timeout_s:.0f} s, it was at: "
-                        f"{where}; give it more time, or an export with fewer pixels"
+                        f"{model}: the engine was not built in {limits.timeout_s:.0f} s, it was "
+                        f"at: {where}; give it more time, or an export with fewer pixels"
                     )
                 if now - told >= TELL_EVERY_S:
                     tell(f"{where}, {now - start:.0f} s of at most {limits.timeout_s:.0f} s")

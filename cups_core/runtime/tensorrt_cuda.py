@@ -1,6 +1,6 @@
 """The few CUDA calls that running an engine takes, made to the driver's own library.
 
-The TensorRT backend calls it. The driver's library is on every machine that has an NVIDIA GPU, under
+The TensorRT backend calls it. The driver's library is on every machine with an NVIDIA GPU, under
 one name whatever the CUDA version, Jetsons included: no package has to fit the toolkit.
 """
 
@@ -10,6 +10,7 @@ import ctypes
 import functools
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint, c_uint64, c_void_p
 from typing import Any
 
@@ -122,7 +123,7 @@ class Gpu:
         self.call("cuMemAllocHost_v2", byref(pointer), size)
         memory = (ctypes.c_char * size).from_address(pointer.value or 0)
         weakref.finalize(memory, self._library.cuMemFreeHost, pointer).atexit = False
-        return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
+        return np.ndarray(shape, dtype, memory)
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function of the driver.
@@ -209,21 +210,27 @@ class Stream:
         """Keep what `work` enqueues, as a CUDA graph; it does not run meanwhile.
 
         Raises:
-            CudaError: something in it cannot be recorded.
+            CupsError: something in it cannot be recorded.
         """
-        recorded = c_void_p()
         self._device.call("cuStreamBeginCapture_v2", self._stream, CAPTURE_THIS_THREAD)
         try:
             work()
-        finally:
-            # A stream left in capture would refuse all that follows.
-            self._device.call("cuStreamEndCapture", self._stream, byref(recorded))
-        graph = c_void_p()
+        except CupsError:
+            # A stream left in capture refuses all that follows; `work` said what is wrong with it.
+            with suppress(CudaError):
+                self._device.call("cuGraphDestroy", self._end())
+            raise
+        recorded, graph = self._end(), c_void_p()
         try:
             self._device.call("cuGraphInstantiateWithFlags", byref(graph), recorded, 0)
         finally:
             self._device.call("cuGraphDestroy", recorded)
         self._graph = graph
+
+    def _end(self) -> c_void_p:
+        recorded = c_void_p()
+        self._device.call("cuStreamEndCapture", self._stream, byref(recorded))
+        return recorded
 
     def replay(self) -> None:
         """Enqueue what was recorded."""

@@ -72,8 +72,9 @@ def run(chosen: argparse.Namespace) -> int:
         return _build(chosen) if chosen.action == "build" else _inspect(chosen)
     except (BackendUnavailable, BuildTimedOut, BuildOutOfMemory) as problem:
         print(f"cups engine {chosen.action}: {problem}", file=sys.stderr)
-        codes = {BuildTimedOut: OUT_OF_TIME, BuildOutOfMemory: OUT_OF_MEMORY}
-        return codes.get(type(problem), NOT_HERE)
+        if isinstance(problem, BackendUnavailable):
+            return NOT_HERE
+        return OUT_OF_TIME if isinstance(problem, BuildTimedOut) else OUT_OF_MEMORY
 
 
 def _build(chosen: argparse.Namespace) -> int:
