@@ -34,6 +34,7 @@ VERBS = {
         "write a dataset and its labels in another tool's format",
     ),
     "overview": ("cups_training.overview.command", "show a dataset on one page"),
+    "predict": ("cups_training.prediction.command", "run a model on images"),
     "engine": ("cups_training.engines.command", "build or inspect a model's TensorRT engine"),
     "checkpoint": ("cups_training.checkpoints.command", "say what a file of weights is"),
 }

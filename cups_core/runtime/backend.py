@@ -70,7 +70,7 @@ class Backend(Protocol):
         """What it really runs on: version, device, precision, threads."""
 
     def run(self, image: NDArray[np.float32]) -> Outputs:
-        """The graph's outputs by name.
+        """The graph's outputs by name; the next run may overwrite the arrays.
 
         Args:
             image: float32 (1, 3, H, W), normalised and letterboxed.
