@@ -9,6 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from benchmark.student_scenes import (  # noqa: E402
+    SMALL_SEGMENT,
+    STUFFS,
+    THINGS,
+    picture,
+    truth_of,
+)
 from cups_core.centre_grouping import (  # noqa: E402
     STRIDE,
     CentreVotes,
@@ -31,9 +38,8 @@ from cups_core.network.student.student_graph import (  # noqa: E402
 from cups_core.network.student.student_loss import hard_pixel_loss, student_losses  # noqa: E402
 from cups_core.network.student.student_targets import IGNORED, StudentTargets  # noqa: E402
 
-from .student_scenes import STUFFS, THINGS, picture, truth_of  # noqa: E402
-
 SETTINGS = StudentLossSettings()
+SIZE = (128, 256)
 OUTPUTS = ("semantic", "centres", "offsets")
 # What ONNX Runtime, OpenVINO and TensorRT's parser share, as far as the student needs it.
 SHARED_OPERATORS = {
@@ -101,7 +107,7 @@ def test_centres_are_local_maxima_best_first() -> None:
 
 
 def test_perfect_outputs_become_the_truth_again() -> None:
-    _, truth = picture(3)
+    _, truth = picture(3, SIZE)
     targets = StudentTargets.of([truth], THINGS, STUFFS, truth.segments.shape, SETTINGS)
     classes = targets.classes[0].numpy().astype(np.uint8)
     coarse = targets.classes[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
@@ -149,15 +155,15 @@ def test_void_padding_and_crowds_teach_only_what_is_known() -> None:
 
 
 def test_pixels_of_small_things_count_more() -> None:
-    _, truth = picture(0)
+    _, truth = picture(0, SIZE)
     shape = truth.segments.shape
     settings = StudentLossSettings(small_thing_share=0.04)
     weights = StudentTargets.of([truth], THINGS, STUFFS, shape, settings).weights[0].numpy()
-    np.testing.assert_array_equal(weights, np.where(truth.segments == 5, 3.0, 1.0))
+    np.testing.assert_array_equal(weights, np.where(truth.segments == SMALL_SEGMENT, 3.0, 1.0))
 
 
 def test_maps_with_other_classes_or_sizes_are_refused() -> None:
-    _, truth = picture(0)
+    _, truth = picture(0, SIZE)
     shape = truth.segments.shape
     with pytest.raises(InputError, match="thing classes 3 to 4, found thing 2"):
         StudentTargets.of([truth], THINGS, STUFFS + 1, shape, SETTINGS)
@@ -185,7 +191,7 @@ def test_only_the_hardest_known_pixels_are_learned() -> None:
 
 
 def test_perfect_heat_and_offsets_lose_nothing_and_void_has_no_gradient() -> None:
-    _, truth = picture(1)
+    _, truth = picture(1, SIZE)
     targets = StudentTargets.of([truth], THINGS, STUFFS, truth.segments.shape, SETTINGS)
     semantic = torch.zeros(1, THINGS + STUFFS, *targets.heat.shape[2:], requires_grad=True)
     outputs = StudentOutputs(semantic, targets.heat, targets.offsets)
@@ -229,7 +235,7 @@ def exported(
     pytest.importorskip("onnxscript")
     torch.manual_seed(2)
     student = PanopticStudent(request.param, THINGS, STUFFS)
-    image = ImageBatch.of([picture(0)[0]]).images
+    image = ImageBatch.of([picture(0, SIZE)[0]]).images
     student.train()
     with torch.no_grad():
         # Weights and statistics under which heat and classes differ from place to place.
