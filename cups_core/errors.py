@@ -21,3 +21,7 @@ class InputError(CupsError, ValueError):
 
 class CheckpointError(CupsError, ValueError):
     """A file of network weights is missing, is not what was expected, or would run code."""
+
+
+class ModelError(CupsError, ValueError):
+    """A model on disk is missing, damaged, or contradicts the sidecar that describes it."""

@@ -54,9 +54,12 @@ class SemanticHead(nn.Module):
 
         Channel 0 is every thing, channel k the k-th stuff.
         """
+        return functional.interpolate(self.coarse(features), scale_factor=STRIDE, mode="bilinear")
+
+    def coarse(self, features: Sequence[Tensor]) -> Tensor:
+        """The same logits (B, stuffs + 1, H / 4, W / 4) before they are enlarged."""
         found = [self.get_submodule(name)(features[i]) for i, name in enumerate(CONVOLUTIONS)]
         total = found[0]
         for level in found[1:]:
             total = total + level
-        coarse = self.predictor(total).float()
-        return functional.interpolate(coarse, scale_factor=STRIDE, mode="bilinear")
+        return self.predictor(total).float()

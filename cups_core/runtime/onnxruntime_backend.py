@@ -1,0 +1,143 @@
+"""Runs a model with ONNX Runtime, on a GPU by TensorRT or CUDA or on the processor.
+
+`backend_choice` opens it, one provider after the other. ONNX Runtime itself would go on to the next
+provider without a word; here one that was asked for and not taken is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cups_core.runtime.backend import (
+    BackendFailed,
+    BackendUnavailable,
+    Outputs,
+    RuntimeSettings,
+    optional_package,
+)
+from cups_core.runtime.graph_check import TensorType, check_graph
+from cups_core.runtime.sidecar import ModelSidecar
+
+NAME = "onnxruntime"
+TENSORRT, CUDA, PROCESSOR = (
+    "TensorrtExecutionProvider",
+    "CUDAExecutionProvider",
+    "CPUExecutionProvider",
+)
+WORDS = {TENSORRT: "TensorRT", CUDA: "CUDA", PROCESSOR: "processor"}
+# What ONNX Runtime raises; they have no base class of their own.
+ERRORS = (
+    "EPFail",
+    "EngineError",
+    "Fail",
+    "InvalidArgument",
+    "InvalidGraph",
+    "InvalidProtobuf",
+    "ModelLoaded",
+    "NoModel",
+    "NoSuchFile",
+    "NotImplemented",
+    "RuntimeException",
+)
+TYPES = {"float": "float32", "float16": "float16", "int32": "int32", "int64": "int64"}
+FATAL_ONLY = 4
+MIB = 1 << 20
+
+
+def open_on_tensorrt(model: Path, sidecar: ModelSidecar, settings: RuntimeSettings) -> _Session:
+    """ONNX Runtime with TensorRT; what it does not take runs on CUDA."""
+    return _Session(model, sidecar, settings, (TENSORRT, CUDA, PROCESSOR))
+
+
+def open_on_cuda(model: Path, sidecar: ModelSidecar, settings: RuntimeSettings) -> _Session:
+    """ONNX Runtime with CUDA; what it does not take runs on the processor."""
+    return _Session(model, sidecar, settings, (CUDA, PROCESSOR))
+
+
+def open_on_processor(model: Path, sidecar: ModelSidecar, settings: RuntimeSettings) -> _Session:
+    """ONNX Runtime on the processor."""
+    return _Session(model, sidecar, settings, (PROCESSOR,))
+
+
+class _Session:
+    """A session whose first provider is the one that was asked for."""
+
+    name = NAME
+
+    def __init__(
+        self,
+        model: Path,
+        sidecar: ModelSidecar,
+        settings: RuntimeSettings,
+        providers: tuple[str, ...],
+    ) -> None:
+        runtime = optional_package("onnxruntime", "pip install onnxruntime")
+        state = runtime.capi.onnxruntime_pybind11_state
+        self._errors = (RuntimeError, *(getattr(state, name) for name in ERRORS))
+        first = providers[0]
+        present = runtime.get_available_providers()
+        if first not in present:
+            known = ", ".join(WORDS.get(name, name) for name in present)
+            raise BackendUnavailable(
+                f"this build of ONNX Runtime {runtime.__version__} has no {WORDS[first]}, only "
+                f"{known}: on a machine with an NVIDIA GPU, pip install onnxruntime-gpu in its "
+                "place"
+            )
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = settings.threads
+        options.log_severity_level = FATAL_ONLY  # the exception says it
+        asked = [(name, _options(name, settings)) for name in providers if name in present]
+        try:
+            self._session = runtime.InferenceSession(str(model), options, providers=asked)
+        except self._errors as problem:
+            raise BackendUnavailable(f"cannot run {model}: {problem}") from problem
+        taken = self._session.get_providers()
+        if taken[0] != first:
+            raise BackendUnavailable(
+                f"{WORDS[first]} was asked for and does not start, its libraries or a GPU are "
+                f"missing: ONNX Runtime took {WORDS.get(taken[0], taken[0])}"
+            )
+        # A run that fails must not be repeated on another provider in silence.
+        self._session.disable_fallback()
+        check_graph(
+            sidecar, _types(self._session.get_inputs()), _types(self._session.get_outputs())
+        )
+        self._input, self._outputs = sidecar.input.name, list(sidecar.outputs)
+        threads = f", {settings.threads or 'all'} threads" if first == PROCESSOR else ""
+        self.description = (
+            f"ONNX Runtime {runtime.__version__} on {' + '.join(WORDS[name] for name in taken)}, "
+            f"{sidecar.precision}{threads}"
+        )
+
+    def run(self, image: NDArray[np.float32]) -> Outputs:
+        """See `Backend.run`."""
+        try:
+            found = self._session.run(self._outputs, {self._input: image})
+        except self._errors as problem:
+            raise BackendFailed(f"{self.description}: {problem}") from problem
+        return dict(zip(self._outputs, found, strict=True))
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        del self._session
+
+
+def _options(provider: str, settings: RuntimeSettings) -> dict[str, Any]:
+    limit = settings.gpu_memory_mib * MIB
+    if not limit or provider == PROCESSOR:
+        return {}
+    return {"gpu_mem_limit" if provider == CUDA else "trt_max_workspace_size": str(limit)}
+
+
+def _types(tensors: Any) -> Mapping[str, TensorType]:
+    """Names, shapes and types; ONNX Runtime writes them as tensor(float)."""
+    words = {item.name: item.type.removeprefix("tensor(").removesuffix(")") for item in tensors}
+    return {
+        item.name: TensorType(tuple(item.shape), TYPES.get(words[item.name], words[item.name]))
+        for item in tensors
+    }
