@@ -98,15 +98,29 @@ def _fill(picture: Image, instances: NDArray[np.uint16], item: MovingObject, uni
 def _name(picture: Image, item: MovingObject, unit: float) -> None:
     speed = item.speed_mps
     text = f"{item.id}" if np.isnan(speed) else f"{item.id}  {speed:.1f} m/s"
+    write_name(picture, text, color_of(item.id), item.box[:2], unit)
+
+
+def write_name(
+    picture: Image, text: str, color: Color, corner: tuple[int, int], unit: float
+) -> None:
+    """Write words above a place where there is room, always inside the picture.
+
+    Args:
+        picture: uint8 (H, W, 3), RGB, drawn upon.
+        text: what is written.
+        color: of the bar before the words.
+        corner: left and top of what is named, pixels.
+        unit: size of the writing, 1 for a picture of 480 rows.
+    """
     scale, pad = 0.42 * unit, round(4 * unit)
     (width, height), _ = cv2.getTextSize(text, FONT, scale, 1)
-    left, top, _, _ = item.box
-    # Above the object where there is room, always inside the picture.
+    left, top = corner
     x = int(np.clip(left, 0, max(0, picture.shape[1] - width - 3 * pad)))
-    y = int(np.clip(top - height - 2 * pad, 0, picture.shape[0] - height - 2 * pad))
+    y = int(np.clip(top - height - 2 * pad, 0, max(0, picture.shape[0] - height - 2 * pad)))
     plate = picture[y : y + height + 2 * pad, x : x + width + 3 * pad]
     plate[:] = plate // 4
-    plate[:, :pad] = color_of(item.id)
+    plate[:, :pad] = color
     cv2.putText(picture, text, (x + 2 * pad, y + pad + height), FONT, scale, WHITE, 1, cv2.LINE_AA)
 
 

@@ -23,6 +23,7 @@ VERBS = {
         "cups_training.labelling.command",
         "make panoptic pseudo-labels of a dataset's drives",
     ),
+    "predict": ("cups_training.prediction.command", "run a model on images"),
     "checkpoint": ("cups_training.checkpoints.command", "say what a file of weights is"),
 }
 """Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""

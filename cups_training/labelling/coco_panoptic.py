@@ -6,7 +6,7 @@ has the color of its class, things that of their track.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -49,8 +49,19 @@ def categories(split: ThingStuff) -> list[dict[str, Any]]:
     ]
 
 
-def encode(label: PanopticMap) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
+def label_color(segment: Segment) -> Color:
+    """The color of a segment of a label: of its track, or of its class where it is stuff."""
+    return color_of(segment.track_id) if segment.is_thing else class_color(segment.class_id)
+
+
+def encode(
+    label: PanopticMap, color: Callable[[Segment], Color] = label_color
+) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
     """The colored map and the `segments_info` of one image.
+
+    Args:
+        label: the map.
+        color: wished for a segment; it gets the next free one when another segment has it.
 
     Returns:
         uint8 (H, W, 3), RGB, id = R + 256 G + 65536 B, 0 = void; and one entry for each segment
@@ -62,7 +73,7 @@ def encode(label: PanopticMap) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]
     taken: set[int] = set()
     entries = []
     for segment in label.table:
-        number = _free_number(_wished_color(segment), taken)
+        number = _free_number(color(segment), taken)
         taken.add(number)
         numbers[segment.id] = number
         entries.append(_entry(number, segment))
@@ -91,12 +102,6 @@ def annotation_entry(
         "file_name": f"{drive}/{stamp_ns}.png",
         "segments_info": list(segments),
     }
-
-
-def _wished_color(segment: Segment) -> Color:
-    if segment.is_thing:
-        return color_of(segment.track_id)
-    return class_color(segment.class_id)
 
 
 def _free_number(color: Color, taken: set[int]) -> int:

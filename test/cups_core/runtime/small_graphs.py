@@ -57,7 +57,8 @@ def detections(
         "masks": np.zeros((ROWS, CELLS, CELLS), np.float32),
     }
     for name, values in (("boxes", boxes), ("scores", scores), ("labels", labels), ("masks", 1.0)):
-        found[name][:count] = values
+        if count:
+            found[name][:count] = values
     return found
 
 
