@@ -44,7 +44,6 @@ def test_every_module_imports_without(
     left_out = (
         "cups_core.network",
         "cups_core.stages",
-        "cups_core.runtime.torch",
         "cups_training.semantics_fitting.head",
     )
     script = IMPORT_ALL.format(package=package, absent=absent, left_out=left_out)

@@ -6,6 +6,9 @@ provider without a word; here one that was asked for and not taken is an error.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from cups_core.runtime.graph_check import TensorType, check_graph
 from cups_core.runtime.sidecar import ModelSidecar
 
 NAME = "onnxruntime"
+INSTALLATION = "pip install 'cups-ros[inference]', with an NVIDIA GPU 'cups-ros[inference-gpu]'"
 TENSORRT, CUDA, PROCESSOR = (
     "TensorrtExecutionProvider",
     "CUDAExecutionProvider",
@@ -76,22 +80,22 @@ class _Session:
         settings: RuntimeSettings,
         providers: tuple[str, ...],
     ) -> None:
-        runtime = optional_package("onnxruntime", "pip install onnxruntime")
+        runtime = optional_package("onnxruntime", INSTALLATION)
         state = runtime.capi.onnxruntime_pybind11_state
         self._errors = (RuntimeError, *(getattr(state, name) for name in ERRORS))
         first = providers[0]
         present = runtime.get_available_providers()
         if first not in present:
-            known = ", ".join(WORDS.get(name, name) for name in present)
             raise BackendUnavailable(
-                f"this build of ONNX Runtime {runtime.__version__} has no {WORDS[first]}, only "
-                f"{known}: on a machine with an NVIDIA GPU, pip install onnxruntime-gpu in its "
-                "place"
+                f"this build of ONNX Runtime {runtime.__version__} has no {WORDS[first]}: where "
+                "there is an NVIDIA GPU, pip uninstall onnxruntime, then pip install "
+                "'cups-ros[inference-gpu]'"
             )
+        said = _preloaded(runtime) if first != PROCESSOR else ""
         options = runtime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         options.log_severity_level = FATAL_ONLY  # the exception says it
-        asked = [(name, _options(name, settings)) for name in providers if name in present]
+        asked = [(name, _options(name, sidecar, settings)) for name in providers if name in present]
         try:
             self._session = runtime.InferenceSession(str(model), options, providers=asked)
         except self._errors as problem:
@@ -100,7 +104,7 @@ class _Session:
         if taken[0] != first:
             raise BackendUnavailable(
                 f"{WORDS[first]} was asked for and does not start, its libraries or a GPU are "
-                f"missing: ONNX Runtime took {WORDS.get(taken[0], taken[0])}"
+                f"missing: ONNX Runtime took {WORDS.get(taken[0], taken[0])}. {said}".rstrip()
             )
         # A run that fails must not be repeated on another provider in silence.
         self._session.disable_fallback()
@@ -127,11 +131,27 @@ class _Session:
         del self._session
 
 
-def _options(provider: str, settings: RuntimeSettings) -> dict[str, Any]:
-    limit = settings.gpu_memory_mib * MIB
-    if not limit or provider == PROCESSOR:
-        return {}
-    return {"gpu_mem_limit" if provider == CUDA else "trt_max_workspace_size": str(limit)}
+def _preloaded(runtime: Any) -> str:
+    """Load the CUDA libraries that pip may have brought; returns what could not be loaded."""
+    said = io.StringIO()
+    if hasattr(runtime, "preload_dlls"):  # since 1.21; it prints what is missing
+        with contextlib.redirect_stdout(said):
+            runtime.preload_dlls()
+    return " ".join(said.getvalue().split())
+
+
+def _options(provider: str, sidecar: ModelSidecar, settings: RuntimeSettings) -> dict[str, str]:
+    limit = str(settings.gpu_memory_mib * MIB)
+    if provider == CUDA:
+        return {"gpu_mem_limit": limit} if settings.gpu_memory_mib else {}
+    if provider == TENSORRT:
+        # Without a cache each start builds the engine anew, which takes minutes.
+        caches = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        folder = caches / "cups" / "onnxruntime_tensorrt" / sidecar.sha256
+        folder.mkdir(parents=True, exist_ok=True)
+        options = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder)}
+        return options | ({"trt_max_workspace_size": limit} if settings.gpu_memory_mib else {})
+    return {}
 
 
 def _types(tensors: Any) -> Mapping[str, TensorType]:

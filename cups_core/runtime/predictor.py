@@ -14,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cups_core.panoptic import PanopticMap
-from cups_core.panoptic_combination import CombinationSettings
 from cups_core.runtime.backend import RuntimeSettings
 from cups_core.runtime.backend_choice import ChosenBackend, Tell
-from cups_core.runtime.cascade_maps import cascade_map
 from cups_core.runtime.class_names import read_class_names, with_classes
+from cups_core.runtime.decoding import decoded_order, decoder
 from cups_core.runtime.letterbox import Letterbox, check_image, fill
 from cups_core.runtime.sidecar import ModelClass
 from cups_core.runtime.weights import describe
-from cups_core.settings import make_settings
 
 LOGGER = logging.getLogger(__name__)
 WARM_UP_FRAMES = 3
@@ -69,9 +67,8 @@ class Predictor:
         if class_names is not None:
             named = read_class_names(class_names, named)
         self.classes: tuple[ModelClass, ...] = named
-        # `combine` numbers stuffs first, then things.
-        self._ordered = sorted(named, key=lambda item: item.is_thing)
-        self._combination = make_settings(CombinationSettings, self.sidecar.thresholds)
+        self._ordered = decoded_order(self.sidecar.kind, named)
+        self._decode = decoder(self.sidecar)
         self.backend = ChosenBackend(model, self.sidecar, settings or RuntimeSettings(), tell)
         place = self.sidecar.input
         self._tensor = np.zeros((1, 3, place.height, place.width), np.float32)
@@ -95,7 +92,7 @@ class Predictor:
         letterbox = Letterbox.of(width, height, place)
         fill(image, letterbox, place, self._tensor)
         outputs = self.backend.run(self._tensor)
-        return with_classes(cascade_map(outputs, letterbox, self._combination), self._ordered)
+        return with_classes(self._decode(outputs, letterbox), self._ordered)
 
     def warm_up(self, width: int | None = None, height: int | None = None) -> WarmUp:
         """Run images of noise, so that everything is loaded, compiled and allocated.

@@ -18,6 +18,8 @@ MODULES = {
     "cv2": BASE_ADVICE,
     "numba": BASE_ADVICE,
     "rosbags": BASE_ADVICE,
+    "onnxruntime": "exported models need it: pip install 'cups-ros[inference]'",
+    "openvino": "models run faster on many processors: pip install 'cups-ros[openvino]'",
     "embreex": "only synthetic drives need it: pip install 'cups-ros[sim]'",
     "rclpy": ROS_ADVICE,
     "sensor_msgs": ROS_ADVICE,

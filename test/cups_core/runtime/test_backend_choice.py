@@ -131,3 +131,17 @@ def test_a_graph_that_contradicts_its_sidecar_is_tried_on_no_other_backend(
     with pytest.raises(ModelError):
         Predictor(write_cascade(tmp_path, channels=5), tell=said.append)
     assert not [words for words in said if "OpenVINO" in words]
+
+
+def test_a_cuda_provider_without_a_gpu_is_not_taken_in_silence(tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    providers = runtime.get_available_providers()
+    said: list[str] = []
+    predictor = Predictor(
+        write_cascade(tmp_path), RuntimeSettings(backend="onnxruntime"), tell=said.append
+    )
+    if "CUDAExecutionProvider" in providers and "CUDA" in predictor.backend.description:
+        pytest.skip("a GPU runs it")
+    (words,) = [text for text in said if text.startswith("ONNX Runtime with CUDA passed over")]
+    asked = "CUDA was asked for and does not start" if len(providers) > 2 else "has no CUDA"
+    assert asked in words

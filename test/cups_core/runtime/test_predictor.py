@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cups_core.centre_grouping import CentreVotes, GroupingSettings, group
 from cups_core.errors import InputError, ModelError
 from cups_core.runtime.backend import BackendUnavailable, RuntimeSettings
+from cups_core.runtime.letterbox import Letterbox, fill
 from cups_core.runtime.predictor import Predictor
+from cups_core.runtime.semantic_winners import winners
 from cups_core.runtime.sidecar import ModelInput, sidecar_path, write_sidecar
 
 from .small_graphs import (
@@ -24,6 +27,7 @@ from .small_graphs import (
     cascade_sidecar,
     detections,
     write_cascade,
+    write_one_stage,
 )
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
@@ -85,6 +89,34 @@ def test_one_color_gives_the_stuff_of_the_strongest_channel(tmp_path: Path) -> N
     assert tuple(item.class_name for item in found.table) == expected
 
 
+@pytest.mark.parametrize("backend", GRAPH_BACKENDS)
+@pytest.mark.parametrize("size", [(HEIGHT, WIDTH), (200, 150)])
+def test_a_one_stage_network_becomes_the_map_of_its_grouping(
+    backend: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    centres = np.zeros((100, 3), np.float32)
+    centres[:3] = [(30, 20, 0.9), (90, 40, 0.8), (20, 50, 0.05)]
+    predictor = opened(write_one_stage(tmp_path, centres), backend)
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    found = predictor.predict(image)
+    box = Letterbox.of(size[1], size[0], predictor.sidecar.input)
+    tensor = np.zeros((1, 3, HEIGHT, WIDTH), np.float32)
+    fill(image, box, predictor.sidecar.input, tensor)
+    outputs = predictor.backend.run(tensor)
+    expected = group(
+        CentreVotes(outputs["semantic"][0], outputs["centres"], outputs["offsets"][0]),
+        winners(outputs["semantic"][0], box, 4),
+        [item.is_thing for item in CLASSES],
+        box.enlargement,
+        GroupingSettings(),
+    )
+    np.testing.assert_array_equal(found.segments, expected.segments)
+    assert [item.class_name for item in found.table] == [
+        CLASSES[item.class_id].name for item in expected.table
+    ]
+    assert {item.is_thing for item in found.table} == {True, False}
+
+
 def test_names_of_a_person_replace_those_of_the_sidecar(tmp_path: Path) -> None:
     names = tmp_path / "names.yaml"
     names.write_text(
@@ -128,7 +160,7 @@ def test_names_that_do_not_fit_are_refused(text: str, words: str, tmp_path: Path
         ("input.width", {"input": ModelInput("image", 160, HEIGHT, MEAN, STD)}, "160"),
         ("input.height", {"input": ModelInput("image", WIDTH, 96, MEAN, STD)}, "96"),
         ("classes", {"classes": CLASSES[:4]}, r"semantic \(1, 3, 16, 32\), the graph has"),
-        ("outputs", {"kind": "one_stage", "outputs": ()}, "offsets"),
+        ("outputs", {"kind": "one_stage", "outputs": (), "thresholds": {}}, "offsets"),
     ],
     ids=["name", "width", "height", "classes", "kind"],
 )
@@ -155,7 +187,7 @@ def test_a_label_without_a_class_is_refused(tmp_path: Path) -> None:
 
 def test_unknown_thresholds_are_refused(tmp_path: Path) -> None:
     model = write_cascade(tmp_path, thresholds={"least_scor": 0.5})
-    with pytest.raises(InputError, match="did you mean 'least_score'"):
+    with pytest.raises(ModelError, match="thresholds: .*did you mean 'least_score'"):
         opened(model)
 
 
@@ -190,6 +222,18 @@ def test_a_foreign_file_under_the_right_hash_is_explained_by_each_backend(tmp_pa
         Predictor(model, tell=lambda words: None)
     assert "ONNX Runtime on the processor passed over: cannot run" in str(caught.value)
     assert "OpenVINO passed over:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((64, 128), np.uint8), np.zeros((64, 128, 3), np.float32)]
+)
+def test_an_image_of_another_type_is_refused_before_anything_runs(
+    image: np.ndarray, tmp_path: Path
+) -> None:
+    predictor = opened(write_cascade(tmp_path))
+    with pytest.raises(InputError, match="expected uint8 RGB"):
+        predictor.predict(image)
+    assert predictor.predict(IMAGE).table
 
 
 def test_a_missing_model_and_an_unknown_ending_are_named(tmp_path: Path) -> None:
@@ -237,7 +281,9 @@ sys.meta_path.insert(0, Absent())
 import numpy as np
 from pathlib import Path
 from cups_core.errors import CupsError
+from cups_core.runtime.letterbox import Letterbox, fill
 from cups_core.runtime.predictor import Predictor
+from cups_core.runtime.semantic_winners import winners
 model = Path(sys.argv[1])
 predictor = Predictor(model, tell=lambda words: None)
 print(predictor.backend.name, len(predictor.predict(np.zeros((64, 128, 3), np.uint8)).table))
