@@ -12,15 +12,25 @@ from pathlib import Path
 from cups_core.errors import CheckpointError
 from cups_core.network.checkpoint_files import Checkpoint, read_checkpoint
 from cups_core.network.panoptic_checkpoints import backbone_shapes, classes_of, panoptic_shapes
+from cups_core.network.student.panoptic_student import BACKBONES
+from cups_core.network.student.student_checkpoints import (
+    plan_of,
+    student_backbone_shapes,
+    student_shapes,
+)
 from cups_core.network.weight_differences import Differences, differences
-from cups_core.network.weight_kinds import WeightKind, recognised
+from cups_core.network.weight_kinds import ONE_STAGE, WeightKind, recognised
 
 DESCRIPTIONS = {
     WeightKind.OWN: "Panoptic Cascade Mask R-CNN, written by this software",
+    WeightKind.ONE_STAGE: "a one-stage panoptic network, written by this software",
     WeightKind.CUPS: "Panoptic Cascade Mask R-CNN of CUPS, as PyTorch Lightning stores it",
     WeightKind.PANOPTIC: "Panoptic Cascade Mask R-CNN in detectron2's names",
     WeightKind.BACKBONE: "a ResNet in detectron2's names, such as DINO's from CutLER",
     WeightKind.TORCHVISION: "a ResNet in torchvision's names",
+    WeightKind.RESNET18: "ResNet-18 in torchvision's names, a backbone of the one-stage network",
+    WeightKind.MOBILENET: "MobileNetV3-Large in torchvision's names, a backbone of the one-stage "
+    "network",
     WeightKind.RAFT: "RAFT with SMURF weights, for `cups label`",
     WeightKind.DEPTHG: "DepthG: a DINO transformer with a segmentation head, for `cups label`",
     WeightKind.TRANSFORMER: "a vision transformer, for `cups fit-semantics`",
@@ -61,7 +71,7 @@ class CheckpointReport:
         sha256: its hash.
         kind: the name of its kind in the ledger `docs/weights.md`.
         description: the same in words.
-        parts: networks by what they are: student, teacher, backbone; empty for other kinds.
+        parts: networks by what they are, as `WeightFile` calls them; empty for other kinds.
         beside: keys that belong to none of them.
         about: words that the file carries.
     """
@@ -100,9 +110,16 @@ def _of_part(name: str, part: Checkpoint) -> PartReport:
     count = len(part.tensors)
     if name == "backbone":
         return PartReport(count, None, None, differences(part.tensors, backbone_shapes()), "")
+    if name in BACKBONES:
+        shapes = student_backbone_shapes(name)
+        return PartReport(count, None, None, differences(part.tensors, shapes), "")
     try:
-        things, stuffs = classes_of(part)
+        if name == ONE_STAGE:
+            backbone, things, stuffs = plan_of(part)
+            shapes = student_shapes(backbone, things, stuffs)
+        else:
+            things, stuffs = classes_of(part)
+            shapes = panoptic_shapes(things, stuffs)
     except CheckpointError as error:
         return PartReport(count, None, None, None, str(error))
-    different = differences(part.tensors, panoptic_shapes(things, stuffs))
-    return PartReport(count, things, stuffs, different, "")
+    return PartReport(count, things, stuffs, differences(part.tensors, shapes), "")

@@ -1,4 +1,4 @@
-"""What a file of weights is, told by the names of its tensors, and its parts in detectron2's names.
+"""What a file of weights is, told by the names of its tensors, and its parts in our names.
 
 `panoptic_checkpoints` loads from it, and `cups checkpoint inspect` shows it.
 """
@@ -16,7 +16,10 @@ from torch import Tensor
 from cups_core.network.checkpoint_files import Checkpoint
 
 PANOPTIC_SIGN = "backbone.bottom_up.stem.conv1.weight"
+ONE_STAGE_SIGN = "offset_head.1.weight"
 STUDENT, TEACHER = "student", "teacher"
+# The small network of `cups_core.network.student` and its backbones.
+ONE_STAGE, RESNET18, MOBILENET = "one_stage", "resnet18", "mobilenet_v3_large"
 # What `panoptic_checkpoints` writes into files of ours.
 MADE_BY = ("made_by", "CUPS for ROS 2")
 LIGHTNING_PREFIXES = {"model.", "teacher_model.model.", "teacher_model."}
@@ -27,10 +30,13 @@ class WeightKind(Enum):
     """Files that people have; the value names the row in the ledger `docs/weights.md`."""
 
     OWN = "own"
+    ONE_STAGE = "own-one-stage"
     CUPS = "cups"
     PANOPTIC = "detectron2-panoptic"
     BACKBONE = "detectron2-resnet50"
     TORCHVISION = "torchvision-resnet50"
+    RESNET18 = "torchvision-resnet18"
+    MOBILENET = "torchvision-mobilenet-v3-large"
     RAFT = "raft-smurf"
     DEPTHG = "depthg"
     TRANSFORMER = "dino-vit"
@@ -44,7 +50,8 @@ class WeightFile:
     Attributes:
         kind: what it is.
         parts: the networks in it, by what they are: student and teacher of a panoptic network, or
-            its backbone; with the names of detectron2. Empty for other kinds.
+            its backbone, with the names of detectron2; or the one-stage network, or one of its
+            backbones, with torchvision's. Empty for other kinds.
         beside: keys that belong to none of them.
     """
 
@@ -74,7 +81,13 @@ def recognised(checkpoint: Checkpoint) -> WeightFile:
         return _panoptic(checkpoint, prefixes)
     if "stem.conv1.weight" in keys:
         return _backbone(checkpoint, WeightKind.BACKBONE, {key: key for key in keys})
+    if ONE_STAGE_SIGN in keys:
+        return WeightFile(WeightKind.ONE_STAGE, {ONE_STAGE: checkpoint}, ())
+    if "features.16.0.weight" in keys and "features.4.block.2.fc1.weight" in keys:
+        return _classifier(checkpoint, WeightKind.MOBILENET, MOBILENET, r"classifier\..+")
     if {"conv1.weight", "layer1.0.conv1.weight"} <= keys:
+        if "layer1.0.conv3.weight" not in keys and "layer1.2.conv1.weight" not in keys:
+            return _classifier(checkpoint, WeightKind.RESNET18, RESNET18, r"fc\..+")
         return _backbone(checkpoint, WeightKind.TORCHVISION, _from_torchvision(keys))
     return WeightFile(_other(keys), {}, tuple(sorted(keys)))
 
@@ -109,6 +122,14 @@ def _backbone(checkpoint: Checkpoint, kind: WeightKind, names: dict[str, str]) -
     part = Checkpoint(checkpoint.path, checkpoint.sha256, _with_counters(tensors))
     beside = checkpoint.tensors.keys() - of_network.keys()
     return WeightFile(kind, {"backbone": part}, tuple(sorted(beside)))
+
+
+def _classifier(checkpoint: Checkpoint, kind: WeightKind, name: str, last: str) -> WeightFile:
+    """A network of torchvision without its last layers."""
+    beside = tuple(sorted(key for key in checkpoint.tensors if re.fullmatch(last, key)))
+    part = checkpoint.under("", but=beside)
+    counted = Checkpoint(part.path, part.sha256, _with_counters(part.tensors))
+    return WeightFile(kind, {name: counted}, beside)
 
 
 def _from_torchvision(keys: Collection[str]) -> dict[str, str]:

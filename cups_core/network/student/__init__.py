@@ -1,0 +1,1 @@
+"""A small one-stage panoptic network for processors and small boards."""
