@@ -24,6 +24,10 @@ VERBS = {
         "make panoptic pseudo-labels of a dataset's drives",
     ),
     "predict": ("cups_training.prediction.command", "run a model on images"),
+    "export-model": (
+        "cups_training.model_export.command",
+        "make a model for vehicles of a checkpoint",
+    ),
     "checkpoint": ("cups_training.checkpoints.command", "say what a file of weights is"),
 }
 """Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,18 +38,18 @@ class Agreement:
     images: int
 
 
-@dataclass(frozen=True)
-class ImagePair:
+class ImagePair(NamedTuple):
     """What both models say of one image.
 
     Attributes:
-        exact, reduced: outputs of the graphs.
-        exact_map, reduced_map: the panoptic maps.
+        exact: outputs of the graph in float32.
+        exact_map: the panoptic map of them.
+        reduced, reduced_map: the same of the other model.
     """
 
     exact: Outputs
-    reduced: Outputs
     exact_map: PanopticMap
+    reduced: Outputs
     reduced_map: PanopticMap
 
 
@@ -62,7 +63,9 @@ def agreement(
         is_thing: of each class id of the maps.
         least_score: detections below it do not count.
     """
-    same = [pair.exact["semantic"].argmax(1) == pair.reduced["semantic"].argmax(1) for pair in pairs]
+    same = [
+        pair.exact["semantic"].argmax(1) == pair.reduced["semantic"].argmax(1) for pair in pairs
+    ]
     matched = total = 0
     for pair in pairs:
         if "boxes" in pair.exact:

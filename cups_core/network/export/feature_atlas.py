@@ -1,7 +1,7 @@
 """All pyramid levels in one map, so that one RoIAlign looks at every region in its own level.
 
 The static cascade pools from it. The eager network sorts the regions by level, which gives tensors
-of sizes that depend on the image; asking every level for every region would cost four times as much.
+of sizes that depend on the image; asking every level for every region costs four times as much.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class FeatureAtlas:
         depth = others[0].shape[2]
         below = torch.cat([_filled(level, depth, level.shape[3]) for level in others], 3)
         width = max(finest.shape[3], below.shape[3])
-        self._map = torch.cat([_filled(finest, finest.shape[2], width), _filled(below, depth, width)], 2)
+        self._map = torch.cat(
+            [_filled(finest, finest.shape[2], width), _filled(below, depth, width)], 2
+        )
         # Left and top of each level's first pixel in the atlas.
         lefts, tops = [BORDER], [BORDER]
         start = 0

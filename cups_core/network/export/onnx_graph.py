@@ -13,8 +13,8 @@ import torch
 from onnxscript import opset18
 from torch import nn
 
+import cups_core.network.cascade.roi_align  # noqa: F401  registers the operator
 from cups_core.errors import ModelError
-from cups_core.network.cascade import roi_align
 
 OPSET = 18
 INPUT = "image"
@@ -47,10 +47,7 @@ def onnx_graph(
             custom_translation_table={torch.ops.cups.roi_align.default: _roi_align},
             verbose=False,
         )
-    model = program.model_proto
-    for value in (model.graph.input, model.graph.output):
-        del value
-    return model
+    return program.model_proto
 
 
 def write_graph(model: onnx.ModelProto, path: Path) -> None:

@@ -87,7 +87,7 @@ def quantised(
     return found
 
 
-class _Images(CalibrationDataReader):  # type: ignore[misc]
+class _Images(CalibrationDataReader):
     """Images as the library asks for them, one at a time."""
 
     def __init__(self, name: str, images: Iterable[NDArray[np.float32]]) -> None:
