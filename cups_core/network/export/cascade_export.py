@@ -16,7 +16,8 @@ from cups_core.network.cascade.feature_pyramid import SIZE_MULTIPLE, STRIDES
 from cups_core.network.cascade.panoptic_cascade import PanopticCascade
 from cups_core.network.export.agreement import Agreement
 from cups_core.network.export.batch_norm_folding import fold
-from cups_core.network.export.model_writing import Image, MakeNetwork, write_model
+from cups_core.network.export.comparison import Image
+from cups_core.network.export.model_writing import MakeNetwork, write_model
 from cups_core.network.export.settings import ExportSettings
 from cups_core.network.export.static_cascade import StaticCascade
 from cups_core.network.panoptic_checkpoints import load_panoptic

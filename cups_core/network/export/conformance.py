@@ -5,6 +5,7 @@ The export refuses to write another one; it can be asked of any file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,80 +18,17 @@ OPSET = 18
 # Of TensorRT's parser (operators.md of onnx-tensorrt), without what has outputs of free size:
 # NonMaxSuppression, NonZero, Unique, and the ones with graphs inside, If, Loop, Scan.
 SHARED_OPERATORS = frozenset(
-    [
-        "Abs",
-        "Add",
-        "And",
-        "ArgMax",
-        "ArgMin",
-        "AveragePool",
-        "BatchNormalization",
-        "Cast",
-        "Ceil",
-        "Clip",
-        "Concat",
-        "Constant",
-        "ConstantOfShape",
-        "Conv",
-        "ConvTranspose",
-        "DequantizeLinear",
-        "Div",
-        "Equal",
-        "Erf",
-        "Exp",
-        "Expand",
-        "Flatten",
-        "Floor",
-        "Gather",
-        "GatherElements",
-        "GatherND",
-        "Gemm",
-        "GlobalAveragePool",
-        "Greater",
-        "GreaterOrEqual",
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "InstanceNormalization",
-        "Less",
-        "LessOrEqual",
-        "Log",
-        "MatMul",
-        "Max",
-        "MaxPool",
-        "Min",
-        "Mul",
-        "Neg",
-        "Not",
-        "Or",
-        "Pad",
-        "Pow",
-        "QuantizeLinear",
-        "Reciprocal",
-        "ReduceMax",
-        "ReduceMean",
-        "ReduceMin",
-        "ReduceSum",
-        "Relu",
-        "Reshape",
-        "Resize",
-        "RoiAlign",
-        "Shape",
-        "Sigmoid",
-        "Slice",
-        "Softmax",
-        "Split",
-        "Sqrt",
-        "Squeeze",
-        "Sub",
-        "Tanh",
-        "TopK",
-        "Transpose",
-        "Trilu",
-        "Unsqueeze",
-        "Where",
-        "Xor",
-    ]
+    re.findall(
+        r"\w+",
+        """
+    Abs Add And ArgMax ArgMin AveragePool Cast Ceil Clip Concat Constant Conv ConvTranspose
+    DequantizeLinear Div Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gemm
+    GlobalAveragePool Greater GreaterOrEqual HardSigmoid HardSwish Identity InstanceNormalization
+    Less LessOrEqual Log MatMul Max MaxPool Min Mul Neg Not Or Pad Pow QuantizeLinear Reciprocal
+    ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Resize RoiAlign Sigmoid Slice Softmax
+    Split Sqrt Squeeze Sub Tanh TopK Transpose Trilu Unsqueeze Where Xor
+        """,
+    )
 )
 # TensorRT has neither 64-bit floats nor other whole numbers in computations.
 SHARED_TYPES = frozenset(

@@ -11,29 +11,22 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from torch import nn
 
 from cups_core.errors import InputError, ModelError
-from cups_core.network.export.agreement import Agreement, ImagePair, agreement
+from cups_core.network.export.agreement import Agreement
+from cups_core.network.export.comparison import Image, compare, outputs_of, tensor_of
 from cups_core.network.export.conformance import violations
 from cups_core.network.export.onnx_graph import onnx_graph, write_graph
 from cups_core.network.export.quantisation import quantised
 from cups_core.network.export.settings import TENSORRT, ExportSettings
-from cups_core.panoptic import PanopticMap
-from cups_core.panoptic_combination import CombinationSettings
 from cups_core.runtime.backend import Outputs, RuntimeSettings
-from cups_core.runtime.decoding import decoded_order, decoder
-from cups_core.runtime.letterbox import Letterbox, fill
 from cups_core.runtime.model_file import sha256_of
 from cups_core.runtime.onnxruntime_backend import open_on_processor
-from cups_core.runtime.sidecar import CASCADE, ModelSidecar, sidecar_path, write_sidecar
-from cups_core.settings import make_settings
+from cups_core.runtime.sidecar import ModelSidecar, sidecar_path, write_sidecar
 
 SHOWN = 10
-Image = NDArray[np.uint8]
 MakeNetwork = Callable[[bool], nn.Module]
 """A static network in evaluation mode, in 32 bits or (True) with its layers in 16 bits."""
 
@@ -76,35 +69,17 @@ def write_model(
         graph = onnx_graph(make(True), size, outputs)
     else:
         graph = quantised(
-            exact, (_tensor(image, description) for image in images[::2]), settings.int8_for
+            exact, (tensor_of(image, description.input) for image in images[::2]), settings.int8_for
         )
     written = _write(graph, description, settings, path)
+    # A single image has to do for both.
+    compared = images[1::2] or images
     with tempfile.TemporaryDirectory() as folder:
         beside = Path(folder) / "exact.onnx"
         in_full = _write(exact, description, ExportSettings(), beside)
         del exact, graph
-        # A single image has to do for both.
-        return compare((beside, in_full), (path, written), images[1::2] or images)
-
-
-def compare(
-    exact: tuple[Path, ModelSidecar], reduced: tuple[Path, ModelSidecar], images: Sequence[Image]
-) -> Agreement:
-    """How two models agree that differ in precision, on a processor with ONNX Runtime.
-
-    Raises:
-        BackendUnavailable: ONNX Runtime does not run one of them.
-    """
-    first, second = (_looked_at(path, sidecar, images) for path, sidecar in (exact, reduced))
-    sidecar = exact[1]
-    order = decoded_order(sidecar.kind, sidecar.classes)
-    return agreement(
-        [ImagePair(*one, *other) for one, other in zip(first, second, strict=True)],
-        [item.is_thing for item in order],
-        make_settings(CombinationSettings, sidecar.thresholds).least_score
-        if sidecar.kind == CASCADE
-        else 0.0,
-    )
+        expected = _outputs(beside, in_full, compared)
+    return compare(expected, _outputs(path, written, compared), written, compared)
 
 
 def _write(
@@ -135,24 +110,9 @@ def _write(
     return written
 
 
-def _looked_at(
-    path: Path, sidecar: ModelSidecar, images: Sequence[Image]
-) -> list[tuple[Outputs, PanopticMap]]:
+def _outputs(path: Path, sidecar: ModelSidecar, images: Sequence[Image]) -> list[Outputs]:
     backend = open_on_processor(path, sidecar, RuntimeSettings())
-    decode = decoder(sidecar)
-    found = []
-    for image in images:
-        outputs = backend.run(_tensor(image, sidecar))
-        found.append((outputs, decode(outputs, _letterbox(image, sidecar))))
-    backend.close()
-    return found
-
-
-def _tensor(image: Image, sidecar: ModelSidecar) -> NDArray[np.float32]:
-    tensor = np.zeros((1, 3, sidecar.input.height, sidecar.input.width), np.float32)
-    fill(image, _letterbox(image, sidecar), sidecar.input, tensor)
-    return tensor
-
-
-def _letterbox(image: Image, sidecar: ModelSidecar) -> Letterbox:
-    return Letterbox.of(image.shape[1], image.shape[0], sidecar.input)
+    try:
+        return outputs_of(backend, sidecar.input, images)
+    finally:
+        backend.close()
