@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from benchmark.table import Row, print_rows
 from cups_core.network.export.comparison import Image, compare
 from cups_core.network.export.settings import ExportSettings
 from cups_core.runtime.backend import Outputs
+from cups_core.runtime.backend_choice import CANDIDATES
 from cups_core.runtime.sidecar import read_sidecar, sidecar_path
 from cups_training.model_export.sample_images import sample_images
 from cups_training.whole_files import read_picture
@@ -91,7 +93,17 @@ def main() -> None:
     chosen = parser.parse_args()
     height, width = map(int, chosen.size.split("x"))
     settings = ExportSettings(height=height, width=width)
-    ways = [way for way in WAYS if any(word in way.name for word in chosen.rows)]
+    # GPU rows need a driver, and each runtime its backend.
+    titles = {item.title for item in CANDIDATES}
+    ways = [
+        way
+        for way in WAYS
+        if any(word in way.name for word in chosen.rows)
+        and way.runtime in titles
+        and (not way.is_gpu or shutil.which("nvidia-smi"))
+    ]
+    if not ways:
+        parser.error(f"none of the rows runs here: {', '.join(way.name for way in WAYS)}")
     tables = {}
     with tempfile.TemporaryDirectory() as temporary:
         for network in chosen.networks:

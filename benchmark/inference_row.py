@@ -58,9 +58,7 @@ def _measured(chosen: argparse.Namespace) -> dict[str, Any]:
         found = outputs_of(backend, sidecar.input, images)
         np.savez(
             chosen.outputs,
-            **{
-                f"{i}_{name}": values for i, one in enumerate(found) for name, values in one.items()
-            },
+            **{f"{i}_{name}": one[name] for i, one in enumerate(found) for name in one},
         )
     return {
         "first": times_s[0],
