@@ -36,6 +36,10 @@ VERBS = {
     "overview": ("cups_training.overview.command", "show a dataset on one page"),
     "predict": ("cups_training.prediction.command", "run a model on images"),
     "engine": ("cups_training.engines.command", "build or inspect a model's TensorRT engine"),
+    "export-model": (
+        "cups_training.model_export.command",
+        "make a model for vehicles of a checkpoint",
+    ),
     "checkpoint": ("cups_training.checkpoints.command", "say what a file of weights is"),
 }
 """Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""

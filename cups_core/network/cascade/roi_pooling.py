@@ -34,7 +34,7 @@ def pooled(features: Sequence[Tensor], boxes: Sequence[Tensor], size: int) -> Te
     image = torch.cat([box.new_full((len(box), 1), float(i)) for i, box in enumerate(boxes)])
     together = torch.cat(list(boxes))
     regions = torch.cat([image, together], 1)
-    levels = _levels(together)
+    levels = levels_of(together)
     found = together.new_empty(len(regions), features[0].shape[1], size, size)
     for level in range(FINEST, COARSEST + 1):
         chosen = torch.nonzero(levels == level)[:, 0]
@@ -44,7 +44,8 @@ def pooled(features: Sequence[Tensor], boxes: Sequence[Tensor], size: int) -> Te
     return found
 
 
-def _levels(boxes: Tensor) -> Tensor:
+def levels_of(boxes: Tensor) -> Tensor:
+    """The pyramid level, 2 to 5, that each of the boxes (N, 4) is looked at in."""
     side = area(boxes).sqrt()
     level = torch.floor(CANONICAL_LEVEL + torch.log2(side / CANONICAL_PX + 1e-8))
     return level.clamp(FINEST, COARSEST).long()

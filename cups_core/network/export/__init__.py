@@ -1,0 +1,1 @@
+"""The panoptic networks as ONNX files that ONNX Runtime, OpenVINO and TensorRT run."""

@@ -1,0 +1,1 @@
+"""Trained networks as models that a vehicle runs without PyTorch."""
