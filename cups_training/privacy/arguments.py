@@ -13,7 +13,6 @@ from cups_training.dataset.dataset import Dataset
 from cups_training.privacy.anonymizer import Anonymizer
 from cups_training.privacy.blurring import BlurSettings
 from cups_training.privacy.label_zones import ALL, NONE, THINGS, LabelZones, ZoneSettings
-from cups_training.privacy.onnx_detector import OnnxDetector
 from cups_training.privacy.regions import RegionDetector
 from cups_training.setting_words import setting_names, settings_from_words, split_words
 
@@ -78,7 +77,7 @@ def anonymizer_from(chosen: argparse.Namespace, dataset: Dataset) -> Anonymizer 
             "--privacy-zones RECIPE, or say --no-privacy (docs/privacy.md)"
         )
     settings = settings_from_words(split_words(chosen.privacy_set), GROUPS)
-    detectors: list[RegionDetector] = [OnnxDetector(path) for path in chosen.privacy_detector]
+    detectors = [_onnx_detector(path) for path in chosen.privacy_detector]
     if chosen.privacy_zones:
         detectors.append(
             LabelZones(
@@ -89,3 +88,17 @@ def anonymizer_from(chosen: argparse.Namespace, dataset: Dataset) -> Anonymizer 
             )
         )
     return Anonymizer(detectors, settings["blur"])
+
+
+def _onnx_detector(model: Path) -> RegionDetector:
+    """Loaded here, because ONNX Runtime is an extra that zones and `--no-privacy` do without."""
+    try:
+        from cups_training.privacy.onnx_detector import OnnxDetector
+    except ModuleNotFoundError as missing:
+        if missing.name != "onnxruntime":
+            raise
+        raise InputError(
+            f"{model}: detectors need ONNX Runtime: pip install 'cups-ros[inference]', or give "
+            "--privacy-zones RECIPE instead"
+        ) from missing
+    return OnnxDetector(model)
