@@ -106,6 +106,21 @@ def test_centres_are_local_maxima_best_first() -> None:
     assert (found[2:, 2] == 0).all()
 
 
+def test_layers_in_16_bits_take_and_give_32() -> None:
+    torch.manual_seed(1)
+    student = PanopticStudent("resnet18", THINGS, STUFFS)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        exact = StudentGraph(student)(image)
+        rounded = StudentGraph(student.bfloat16())(image)
+    for name, found, expected in zip(OUTPUTS, rounded, exact, strict=True):
+        assert found.dtype == torch.float32, name
+        assert found.shape == expected.shape
+    torch.testing.assert_close(
+        rounded[0], exact[0], atol=0.05 * exact[0].abs().max().item(), rtol=0
+    )
+
+
 def test_perfect_outputs_become_the_truth_again() -> None:
     _, truth = picture(3, SIZE)
     targets = StudentTargets.of([truth], THINGS, STUFFS, truth.segments.shape, SETTINGS)
