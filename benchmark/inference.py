@@ -1,6 +1,6 @@
 """Latency, memory, size and agreement of the networks in every runtime that this machine has.
 
-python -m benchmark.inference [--size 512x1024] [--rows WORD ...] [--networks cascade]
+python -m benchmark.inference [--size 512x1024] [--rows WORD ...] [--networks cascade student student-resnet18]
     [--models DIR] [--checkpoint FILE] [--images PLACE] [--threads 1 2] [--rounds N] [--json]
 
 Each row is measured in a process of its own. Agreement is with the same network in float32 in ONNX
@@ -30,7 +30,7 @@ from cups_core.network.export.comparison import Image, compare
 from cups_core.network.export.settings import ExportSettings
 from cups_core.runtime.backend import Outputs
 from cups_core.runtime.backend_choice import CANDIDATES
-from cups_core.runtime.sidecar import read_sidecar, sidecar_path
+from cups_core.runtime.sidecar import CASCADE, read_sidecar, sidecar_path
 from cups_training.model_export.sample_images import sample_images
 from cups_training.whole_files import read_picture
 
@@ -51,6 +51,7 @@ class Way:
         precision: that a processor computes in.
         is_reduced: whether agreement says something.
         is_gpu: threads do not matter.
+        is_of_cascade: the one-stage networks have no such variant.
     """
 
     name: str
@@ -59,12 +60,13 @@ class Way:
     precision: str = "float32"
     is_reduced: bool = False
     is_gpu: bool = False
+    is_of_cascade: bool = False
 
 
 CUDA, VIA_TENSORRT = "ONNX Runtime with CUDA", "ONNX Runtime with TensorRT"
 WAYS = (
     Way("torch fp32", "PyTorch", WEIGHTS),
-    Way("onnxruntime fp32 1000 proposals", PROCESSOR, "fp32_1000"),
+    Way("onnxruntime fp32 1000 proposals", PROCESSOR, "fp32_1000", is_of_cascade=True),
     Way("onnxruntime fp32", PROCESSOR, "fp32"),
     Way("onnxruntime int8", PROCESSOR, "int8", is_reduced=True),
     Way("openvino f32", "OpenVINO", "fp32"),
@@ -110,7 +112,9 @@ def main() -> None:
             folder = (chosen.models or Path(temporary)) / f"{network}_{chosen.size}"
             folder.mkdir(parents=True, exist_ok=True)
             table = _Table(network, folder, settings, chosen)
-            tables[f"{network} {chosen.size}"] = table.rows(ways)
+            tables[f"{network} {chosen.size}"] = table.rows(
+                [way for way in ways if network == CASCADE or not way.is_of_cascade]
+            )
     print_rows(tables, chosen.json)
 
 

@@ -1,75 +1,50 @@
-"""The panoptic cascade of a checkpoint as a model on disk; `cups export-model` calls it."""
+"""The panoptic cascade of a checkpoint as a plan of its graph; `checkpoint_export` asks for it."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from torch import nn
 
-from cups_core.errors import CheckpointError, InputError
+from cups_core.errors import InputError
 from cups_core.network.cascade.anchors import ASPECT_RATIOS
-from cups_core.network.cascade.feature_pyramid import SIZE_MULTIPLE, STRIDES
+from cups_core.network.cascade.feature_pyramid import STRIDES
 from cups_core.network.cascade.panoptic_cascade import PanopticCascade
-from cups_core.network.export.agreement import Agreement
 from cups_core.network.export.batch_norm_folding import fold
-from cups_core.network.export.comparison import Image
-from cups_core.network.export.model_writing import MakeNetwork, write_model
+from cups_core.network.export.model_writing import GraphPlan, MakeNetwork
 from cups_core.network.export.settings import ExportSettings
 from cups_core.network.export.static_cascade import StaticCascade
 from cups_core.network.panoptic_checkpoints import load_panoptic
-from cups_core.network.torch_backend import sidecar_of_weights
-from cups_core.network.weight_kinds import STUDENT
 from cups_core.panoptic_combination import CombinationSettings
-from cups_core.runtime.class_names import read_class_names
 
-DISTRIBUTION = "cups-ros"
+# By their weights: cheap, and what they say is used as it is.
+LAST_LAYERS = (
+    "objectness_logits",
+    "anchor_deltas",
+    "box_predictor",
+    "mask_head.predictor",
+    "sem_seg_head.predictor",
+)
 
 
-def export_cascade(
-    checkpoint: Path,
-    path: Path,
-    settings: ExportSettings,
-    *,
-    images: Sequence[Image] = (),
-    class_names: Path | None = None,
-    network: str = STUDENT,
-) -> Agreement | None:
-    """Write the model of a checkpoint; arguments as of `load_panoptic` and `write_model`.
+def cascade_plan(checkpoint: Path, settings: ExportSettings, network: str) -> GraphPlan:
+    """What the graph of a checkpoint is made of; arguments as of `load_panoptic`.
 
     Raises:
         CheckpointError: the weights cannot be used.
-        InputError: the size does not fit the network, or int8 without images.
-        ModelError: the class names do not fit, or the graph is not what all runtimes share.
+        InputError: the size does not fit the network.
     """
-    _check_size(settings)
+    _check_anchors(settings)
     weights = load_panoptic(checkpoint, network)
-    described = sidecar_of_weights(checkpoint)
-    if (len(described.things), len(described.stuffs)) != (weights.things, weights.stuffs):
-        raise CheckpointError(
-            f"{checkpoint}: its networks have different classes, {len(described.things)} and "
-            f"{weights.things} things: it is no file of one training"
-        )
-    classes = described.classes
-    if class_names is not None:
-        classes = read_class_names(class_names, classes)
-    description = dataclasses.replace(
-        described,
-        input=dataclasses.replace(described.input, width=settings.width, height=settings.height),
-        classes=classes,
-        thresholds=dataclasses.asdict(CombinationSettings()),
-        training={
-            **described.training,
-            "checkpoint_sha256": described.sha256,
-            "network": network,
-            "export": dataclasses.asdict(settings),
-        },
-        tool_version=_version(),
+    return GraphPlan(
+        cascade_maker(weights, settings),
+        weights.things,
+        weights.stuffs,
+        dataclasses.asdict(CombinationSettings()),
+        LAST_LAYERS,
     )
-    return write_model(cascade_maker(weights, settings), description, settings, path, images)
 
 
 def cascade_maker(network: PanopticCascade, settings: ExportSettings) -> MakeNetwork:
@@ -84,23 +59,11 @@ def cascade_maker(network: PanopticCascade, settings: ExportSettings) -> MakeNet
     return make
 
 
-def _check_size(settings: ExportSettings) -> None:
+def _check_anchors(settings: ExportSettings) -> None:
     sides = settings.height, settings.width
-    if any(side % SIZE_MULTIPLE for side in sides):
-        raise InputError(
-            f"size {sides[0]}x{sides[1]}: expected multiples of {SIZE_MULTIPLE}, such as "
-            + "x".join(str(round(side / SIZE_MULTIPLE) * SIZE_MULTIPLE) for side in sides)
-        )
     anchors = len(ASPECT_RATIOS) * (sides[0] // STRIDES[0]) * (sides[1] // STRIDES[0])
     if anchors < settings.proposals:
         raise InputError(
             f"size {sides[0]}x{sides[1]}: {anchors} anchors in the finest level, fewer than the "
             f"{settings.proposals} proposals that were asked for"
         )
-
-
-def _version() -> str:
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return ""

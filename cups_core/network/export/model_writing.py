@@ -9,7 +9,9 @@ import dataclasses
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 from torch import nn
@@ -31,8 +33,26 @@ MakeNetwork = Callable[[bool], nn.Module]
 """A static network in evaluation mode, in 32 bits or (True) with its layers in 16 bits."""
 
 
+@dataclass(frozen=True)
+class GraphPlan:
+    """What the graphs of a network are made of.
+
+    Attributes:
+        make: the network; asked in 32 bits first.
+        things, stuffs: number of its classes.
+        thresholds: of what makes a map of its outputs, as the sidecar says them.
+        last_layers: parts of names of weights whose layers stay in float32 when others become int8.
+    """
+
+    make: MakeNetwork
+    things: int
+    stuffs: int
+    thresholds: dict[str, Any]
+    last_layers: tuple[str, ...]
+
+
 def write_model(
-    make: MakeNetwork,
+    plan: GraphPlan,
     description: ModelSidecar,
     settings: ExportSettings,
     path: Path,
@@ -41,7 +61,7 @@ def write_model(
     """Write `path` and the sidecar beside it.
 
     Args:
-        make: the network; asked in 32 bits first.
+        plan: the network.
         description: what the sidecar says besides precision and hash.
         settings: precision; its size is that of the description's input.
         path: ends with .onnx.
@@ -61,15 +81,18 @@ def write_model(
         raise ModelError(f"{path}: expected a name that ends with .onnx")
     size, outputs = (description.input.height, description.input.width), description.outputs
     if settings.precision == "fp32" or not images:
-        graph = onnx_graph(make(settings.precision == "fp16"), size, outputs)
+        graph = onnx_graph(plan.make(settings.precision == "fp16"), size, outputs)
         _write(graph, description, settings, path)
         return None
-    exact = onnx_graph(make(False), size, outputs)
+    exact = onnx_graph(plan.make(False), size, outputs)
     if settings.precision == "fp16":
-        graph = onnx_graph(make(True), size, outputs)
+        graph = onnx_graph(plan.make(True), size, outputs)
     else:
         graph = quantised(
-            exact, (tensor_of(image, description.input) for image in images[::2]), settings.int8_for
+            exact,
+            (tensor_of(image, description.input) for image in images[::2]),
+            settings.int8_for,
+            plan.last_layers,
         )
     written = _write(graph, description, settings, path)
     # A single image has to do for both.

@@ -24,21 +24,13 @@ from cups_core.errors import InputError
 from cups_core.network.export.settings import PROCESSOR
 
 LAYERS = ("Conv", "Gemm")
-# The last layers, by their weights: cheap, and what they say is used as it is.
-LAST_LAYERS = (
-    "objectness_logits",
-    "anchor_deltas",
-    "box_predictor",
-    "mask_head.predictor",
-    "sem_seg_head.predictor",
-)
 
 
 def quantised(
     model: onnx.ModelProto,
     images: Iterable[NDArray[np.float32]],
     target: str,
-    last_layers: tuple[str, ...] = LAST_LAYERS,
+    last_layers: tuple[str, ...],
 ) -> onnx.ModelProto:
     """The graph in 8 bits: weights per channel, activations in the range that images reach.
 

@@ -1,5 +1,5 @@
-"""The cascade of the golden weights, exported: static, in ONNX Runtime and OpenVINO it says what the
-eager network says; half and whole numbers stay inside what the runtimes share."""
+"""The cascade of the golden weights, exported: in ONNX Runtime and OpenVINO it says what the eager
+network says; half and whole numbers stay inside what the runtimes share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from benchmark.golden_network import golden_network  # noqa: E402
 from cups_core.errors import InputError, ModelError  # noqa: E402
 from cups_core.network.cascade.panoptic_cascade import PanopticCascade  # noqa: E402
 from cups_core.network.export.agreement import matches  # noqa: E402
-from cups_core.network.export.cascade_export import cascade_maker, export_cascade  # noqa: E402
+from cups_core.network.export.cascade_export import LAST_LAYERS, cascade_maker  # noqa: E402
+from cups_core.network.export.checkpoint_export import export_checkpoint  # noqa: E402
 from cups_core.network.export.comparison import compare, tensor_of  # noqa: E402
 from cups_core.network.export.conformance import violations  # noqa: E402
 from cups_core.network.export.onnx_graph import onnx_graph  # noqa: E402
@@ -55,7 +56,7 @@ def model(network: PanopticCascade, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("exported")
     save_safetensors(network, folder / "weights.safetensors", {})
     path = folder / "model.onnx"
-    assert export_cascade(folder / "weights.safetensors", path, SETTINGS) is None
+    assert export_checkpoint(folder / "weights.safetensors", path, SETTINGS) is None
     return path
 
 
@@ -174,7 +175,8 @@ def test_in_16_bits_boxes_and_probabilities_stay_in_32(
 def test_in_8_bits_it_is_fit_for_its_target(
     model: Path, sidecar: ModelSidecar, image: NDArray[np.uint8], target: str
 ) -> None:
-    graph = quantised(onnx.load(model), [tensor_of(image, sidecar.input)], target)
+    seen = [tensor_of(image, sidecar.input)]
+    graph = quantised(onnx.load(model), seen, target, LAST_LAYERS)
     assert violations(graph, target) == []
     used = [node.op_type for node in graph.graph.node]
     assert used.count("QuantizeLinear") > 50
@@ -184,7 +186,7 @@ def test_in_8_bits_it_is_fit_for_its_target(
 
 def test_8_bits_without_images_are_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--calibrate"):
-        export_cascade(
+        export_checkpoint(
             model.parent / "weights.safetensors",
             tmp_path / "model.onnx",
             ExportSettings(height=96, width=160, precision="int8"),
@@ -203,7 +205,7 @@ def test_what_does_not_fit_is_refused(
     model: Path, tmp_path: Path, name: str, height: int, error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        export_cascade(
+        export_checkpoint(
             model.parent / "weights.safetensors",
             tmp_path / name,
             ExportSettings(height=height, width=160),
