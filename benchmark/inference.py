@@ -1,6 +1,6 @@
 """Latency, memory, size and agreement of the networks in every runtime that this machine has.
 
-python -m benchmark.inference [--size 512x1024] [--rows WORD ...] [--networks cascade student student-resnet18]
+python -m benchmark.inference [--size 512x1024] [--rows WORD ...] [--networks NAME ...]
     [--models DIR] [--checkpoint FILE] [--images PLACE] [--threads 1 2] [--rounds N] [--json]
 
 Each row is measured in a process of its own. Agreement is with the same network in float32 in ONNX
