@@ -1,5 +1,4 @@
-"""The cascade of the golden weights, exported: static, in ONNX Runtime and OpenVINO it says what the
-eager network says; half and whole numbers stay inside what the runtimes share."""
+"""The cascade of the golden weights, exported: all runtimes say what the eager network says."""
 
 from __future__ import annotations
 
