@@ -23,7 +23,7 @@ from onnxruntime.quantization import (
 from cups_core.errors import InputError
 from cups_core.network.export.settings import PROCESSOR
 
-LAYERS = ("Conv", "Gemm")
+LAYERS = ("Conv", "ConvTranspose", "Gemm")
 # The last layers, by their weights: cheap, and what they say is used as it is.
 LAST_LAYERS = (
     "objectness_logits",
