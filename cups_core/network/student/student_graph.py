@@ -24,7 +24,8 @@ class StudentGraph(nn.Module):
     """What is exported.
 
     Attributes:
-        student: the network, in evaluation mode.
+        student: the network, in evaluation mode; its layers may be in 16 bits, the image and all
+            outputs are in 32.
     """
 
     def __init__(self, student: PanopticStudent) -> None:
@@ -40,8 +41,8 @@ class StudentGraph(nn.Module):
             centres: (100, 3), x, y in pixels of the image and score, best first; 0 = unused.
             offsets: (1, 2, H / 4, W / 4), pixels of the image.
         """
-        found = self.student(image)
-        return found.semantic, best_centres(found.heat), found.offsets
+        found = self.student(image.to(next(self.student.parameters()).dtype))
+        return found.semantic.float(), best_centres(found.heat.float()), found.offsets.float()
 
 
 def best_centres(heat: Tensor) -> Tensor:
@@ -52,7 +53,7 @@ def best_centres(heat: Tensor) -> Tensor:
     highest = functional.max_pool2d(heat, WINDOW, 1, WINDOW // 2)
     peaks = torch.where(heat == highest, heat.clamp(0.0, 1.0), 0.0)
     scores, cells = peaks.flatten().topk(CENTRES)
-    # A table instead of a division: indices have more digits than a 16-bit float, places do not.
+    # A table instead of a division, of which the exporter would make six operators.
     rows, columns = np.indices(heat.shape[2:], np.float32).reshape(2, -1)
     places = torch.from_numpy((np.stack([columns, rows], 1) + 0.5) * STRIDE).to(heat)
     return torch.cat([places.index_select(0, cells), scores[:, None]], 1)
