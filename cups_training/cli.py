@@ -28,6 +28,7 @@ VERBS = {
         "cups_training.model_export.command",
         "make a model for vehicles of a checkpoint",
     ),
+    "engine": ("cups_training.engines.command", "build or inspect a model's TensorRT engine"),
     "checkpoint": ("cups_training.checkpoints.command", "say what a file of weights is"),
 }
 """Module and purpose of each verb; the module has `add_arguments(parser)` and `run(chosen)`."""

@@ -51,6 +51,11 @@ class RuntimeSettings:
     gpu_memory_mib: int = setting(
         0, "GPU memory that the model may take, MiB; 0 = as much as it wants", minimum=0
     )
+    engine_folder: str = setting(
+        "",
+        "folder of the engines that `cups engine build` makes for TensorRT; empty = cups/engines "
+        "in the user's cache",
+    )
 
 
 class Backend(Protocol):
@@ -65,7 +70,7 @@ class Backend(Protocol):
         """What it really runs on: version, device, precision, threads."""
 
     def run(self, image: NDArray[np.float32]) -> Outputs:
-        """The graph's outputs by name.
+        """The graph's outputs by name; the next run may overwrite the arrays.
 
         Args:
             image: float32 (1, 3, H, W), normalised and letterboxed.

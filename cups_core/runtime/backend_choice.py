@@ -27,7 +27,7 @@ from cups_core.runtime.sidecar import ModelSidecar
 from cups_core.runtime.weights import is_weights
 
 Tell = Callable[[str], None]
-AUTO = "auto"
+AUTO, NONE = "auto", "none"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Candidate:
 
 RUNTIME = "cups_core.runtime"
 CANDIDATES = (
+    Candidate("tensorrt", "TensorRT", f"{RUNTIME}.tensorrt_backend", "open_on_gpu"),
     Candidate(
         "onnxruntime",
         "ONNX Runtime with TensorRT",
@@ -111,17 +112,19 @@ class ChosenBackend:
                 "choose the backend auto"
             )
         self._reasons: list[str] = []
-        self._title, self._running = self._next()
+        self._title = ""
+        self._running: Backend | None = None
+        self._opened()
 
     @property
     def name(self) -> str:
         """Of the backend that runs now."""
-        return self._running.name
+        return self._running.name if self._running else NONE
 
     @property
     def description(self) -> str:
         """What the model really runs on now."""
-        return self._running.description
+        return self._running.description if self._running else NONE
 
     @property
     def passed_over(self) -> tuple[str, ...]:
@@ -140,29 +143,35 @@ class ChosenBackend:
         """
         while True:
             try:
-                outputs = self._running.run(image)
+                outputs = self._opened().run(image)
                 check_numbers(self._sidecar, outputs)
                 return outputs
             except BackendFailed as problem:
                 self._pass_over(f"{self._title} failed: {problem}")
-                self._running.close()
-                self._title, self._running = self._next()
+                self.close()
 
     def close(self) -> None:
         """Give memory and threads back."""
-        self._running.close()
+        if self._running:
+            self._running.close()
+        self._running = None
 
-    def _next(self) -> tuple[str, Backend]:
-        while self._left:
+    def _opened(self) -> Backend:
+        """The backend that runs, or the next one that works."""
+        while not self._running:
+            if not self._left:
+                raise BackendUnavailable(
+                    f"{self._model}: no backend runs it. {'; '.join(self._reasons)}"
+                )
             candidate = self._left.pop(0)
+            self._title = candidate.title
             try:
-                backend = candidate.open(self._model, self._sidecar, self._settings)
+                self._running = candidate.open(self._model, self._sidecar, self._settings)
             except BackendUnavailable as problem:
                 self._pass_over(f"{candidate.title} passed over: {problem}")
-                continue
-            self._tell(f"{self._model.name} runs on {backend.description}")
-            return candidate.title, backend
-        raise BackendUnavailable(f"{self._model}: no backend runs it. " + "; ".join(self._reasons))
+            else:
+                self._tell(f"{self._model.name} runs on {self._running.description}")
+        return self._running
 
     def _pass_over(self, reason: str) -> None:
         self._reasons.append(reason)

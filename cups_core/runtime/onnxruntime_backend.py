@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from cups_core.runtime.backend import (
 )
 from cups_core.runtime.graph_check import TensorType, check_graph
 from cups_core.runtime.sidecar import ModelSidecar
+from cups_core.runtime.tensorrt_cache import default_folder
 
+LOGGER = logging.getLogger(__name__)
 NAME = "onnxruntime"
 INSTALLATION = "pip install 'cups-ros[inference]', with an NVIDIA GPU 'cups-ros[inference-gpu]'"
 TENSORRT, CUDA, PROCESSOR = (
@@ -94,20 +96,24 @@ class _Session:
         said = _preloaded(runtime) if first != PROCESSOR else ""
         options = runtime.SessionOptions()
         options.intra_op_num_threads = settings.threads
-        options.log_severity_level = FATAL_ONLY  # the exception says it
+        # What it would write to the standard error is in the reasons below.
+        options.log_severity_level = FATAL_ONLY
+        runtime.set_default_logger_severity(FATAL_ONLY)
         asked = [(name, _options(name, sidecar, settings)) for name in providers if name in present]
         try:
-            self._session = runtime.InferenceSession(str(model), options, providers=asked)
+            # It must not go on to another provider by itself, neither now nor when a run fails.
+            self._session = runtime.InferenceSession(
+                str(model), options, providers=asked, enable_fallback=0
+            )
         except self._errors as problem:
-            raise BackendUnavailable(f"cannot run {model}: {problem}") from problem
+            words = " ".join(f"{problem} {said}".split())
+            raise BackendUnavailable(f"cannot run {model}: {words}") from problem
         taken = self._session.get_providers()
         if taken[0] != first:
             raise BackendUnavailable(
                 f"{WORDS[first]} was asked for and does not start, its libraries or a GPU are "
                 f"missing: ONNX Runtime took {WORDS.get(taken[0], taken[0])}. {said}".rstrip()
             )
-        # A run that fails must not be repeated on another provider in silence.
-        self._session.disable_fallback()
         check_graph(
             sidecar, _types(self._session.get_inputs()), _types(self._session.get_outputs())
         )
@@ -145,13 +151,26 @@ def _options(provider: str, sidecar: ModelSidecar, settings: RuntimeSettings) ->
     if provider == CUDA:
         return {"gpu_mem_limit": limit} if settings.gpu_memory_mib else {}
     if provider == TENSORRT:
-        # Without a cache each start builds the engine anew, which takes minutes.
-        caches = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-        folder = caches / "cups" / "onnxruntime_tensorrt" / sidecar.sha256
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = _engine_folder(sidecar, settings)
         options = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder)}
         return options | ({"trt_max_workspace_size": limit} if settings.gpu_memory_mib else {})
     return {}
+
+
+def _engine_folder(sidecar: ModelSidecar, settings: RuntimeSettings) -> Path:
+    """Where the provider keeps the engine of a model; without it each start takes minutes."""
+    base = Path(settings.engine_folder) if settings.engine_folder else default_folder()
+    folder = base / NAME / sidecar.sha256
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_new = not any(folder.iterdir())
+    except OSError as problem:
+        raise BackendUnavailable(
+            f"{folder}: engines cannot be kept there ({problem.strerror}): set engine_folder"
+        ) from problem
+    if is_new:
+        LOGGER.warning("ONNX Runtime asks TensorRT for an engine: minutes once; kept in %s", folder)
+    return folder
 
 
 def _types(tensors: Any) -> Mapping[str, TensorType]:

@@ -12,13 +12,18 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from cups_core.errors import CheckpointError  # noqa: E402
+from cups_core.network import safetensors_files  # noqa: E402
 from cups_core.network.cascade.image_batch import ImageBatch  # noqa: E402
 from cups_core.network.cascade.panoptic_cascade import PanopticCascade  # noqa: E402
 from cups_core.network.panoptic_checkpoints import save_safetensors  # noqa: E402
+from cups_core.network.student.panoptic_student import PanopticStudent  # noqa: E402
+from cups_core.network.student.student_checkpoints import save_student  # noqa: E402
+from cups_core.network.student.student_graph import StudentGraph  # noqa: E402
+from cups_core.network.weight_kinds import RESNET18  # noqa: E402
 from cups_core.panoptic_combination import CombinationSettings, combine  # noqa: E402
 from cups_core.runtime.backend import RuntimeSettings  # noqa: E402
 from cups_core.runtime.predictor import Predictor  # noqa: E402
-from cups_core.runtime.sidecar import sidecar_path, write_sidecar  # noqa: E402
+from cups_core.runtime.sidecar import ONE_STAGE, sidecar_path, write_sidecar  # noqa: E402
 
 THINGS, STUFFS = 2, 3
 WIDTH, HEIGHT = 96, 64
@@ -96,3 +101,33 @@ def test_weights_of_other_classes_than_the_sidecar_says_are_refused(weights: Pat
     with pytest.raises(CheckpointError, match="expected 2 things and 2 stuffs, found 2 and 3"):
         Predictor(weights, SETTINGS)
     sidecar_path(weights).unlink()
+
+
+def test_weights_of_a_student_run_as_its_graph_does(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    student = PanopticStudent(RESNET18, THINGS, STUFFS).eval()
+    with torch.no_grad():
+        student.semantic_head[-1].weight.normal_(0, 1)
+        student.centre_head[-1].weight.normal_(0, 1)
+    weights = tmp_path / "student.safetensors"
+    save_student(student, weights, {})
+    predictor = Predictor(weights, SETTINGS)
+    assert predictor.sidecar.kind == ONE_STAGE
+    assert [item.is_thing for item in predictor.classes] == [False] * STUFFS + [True] * THINGS
+    tensor = np.random.default_rng(0).normal(size=(1, 3, 512, 1024)).astype(np.float32)
+    found = predictor.backend.run(tensor)
+    with torch.inference_mode():
+        expected = StudentGraph(student)(torch.from_numpy(tensor))
+    for name, values in zip(("semantic", "centres", "offsets"), expected, strict=True):
+        np.testing.assert_allclose(found[name], values, atol=1e-3, rtol=1e-4)
+    image = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    table = predictor.predict(image).table
+    assert {item.class_name for item in table} <= {item.name for item in predictor.classes}
+    assert table
+
+
+def test_weights_of_another_network_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    safetensors_files.write(path, {"layer.weight": torch.ones(2, 2)}, {})
+    with pytest.raises(CheckpointError, match="expected the student of Panoptic Cascade"):
+        Predictor(path, SETTINGS)

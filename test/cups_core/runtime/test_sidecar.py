@@ -50,7 +50,7 @@ def test_a_sidecar_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("classes.0.color", [1, 2, 256], "expected a color"),
         ("classes.0.color", "red", r"classes\[0\].color: expected three whole"),
         ("classes.0.is_thing", 1, "is_thing: expected bool, found int"),
-        ("classes.0.nam", "x", "unknown field 'nam': did you mean 'name'"),
+        ("classes.0.names", "x", "unknown field 'names': did you mean 'name'"),
     ],
 )
 def test_a_field_that_cannot_be_is_named(

@@ -95,3 +95,14 @@ def test_a_damaged_model_is_explained(
     model.write_bytes(model.read_bytes()[:100])
     assert predicted(model, image) == 1
     assert "100 bytes, cut off or of another model" in capsys.readouterr().err
+
+
+def test_a_model_of_broken_numbers_writes_no_map(
+    image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    constants = detections()
+    constants["scores"][0] = np.nan
+    output = tmp_path / "out"
+    assert predicted(write_cascade(tmp_path, constants), image, "--output", output) == 1
+    assert "output scores holds NaN or infinity" in capsys.readouterr().err
+    assert not output.exists()

@@ -1,0 +1,1 @@
+"""TensorRT engines: built ahead of the drive, and looked into."""
