@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmark.golden_network import golden_network
-from cups_core.network.export.cascade_export import export_cascade
+from cups_core.network.export.checkpoint_export import export_checkpoint
 from cups_core.network.export.comparison import Image
 from cups_core.network.export.settings import TENSORRT, ExportSettings
 from cups_core.network.panoptic_checkpoints import load_panoptic, save_safetensors
@@ -44,7 +44,7 @@ def cascade_models(
         path = folder / f"{name}.onnx"
         if name in VARIANTS and not path.exists():
             one = dataclasses.replace(settings, **VARIANTS[name])
-            export_cascade(weights, path, one, images=images if one.precision == "int8" else ())
+            export_checkpoint(weights, path, one, images=images if one.precision == "int8" else ())
     return sum(weight.numel() for weight in network.parameters())
 
 

@@ -1,4 +1,4 @@
-"""`cups export-model`: the weights of a cascade as one graph for vehicles, with its sidecar.
+"""`cups export-model`: the weights of a network as one graph for vehicles, with its sidecar.
 
 The command line hands over to it.
 """
@@ -74,14 +74,14 @@ def run(chosen: argparse.Namespace) -> int:
             f"exporting needs {', '.join(missing)}, which is not installed: "
             "pip install 'cups-ros[export]'"
         )
-    from cups_core.network.export.cascade_export import export_cascade
+    from cups_core.network.export.checkpoint_export import export_checkpoint
 
     height, width = _size(chosen.size)
     given = {name: getattr(chosen, name) for name in ("precision", "int8_for", "proposals")}
     settings = make_settings(ExportSettings, {**given, "height": height, "width": width})
     images = sample_images(chosen.calibrate, IMAGES) if chosen.calibrate else []
     print(f"cups export-model: {chosen.checkpoint}, this takes some minutes", file=sys.stderr)
-    found = export_cascade(
+    found = export_checkpoint(
         chosen.checkpoint,
         chosen.output,
         settings,

@@ -31,6 +31,9 @@ LAST_LAYERS = (
     "box_predictor",
     "mask_head.predictor",
     "sem_seg_head.predictor",
+    "semantic_head.1",
+    "centre_head.1",
+    "offset_head.1",
 )
 
 

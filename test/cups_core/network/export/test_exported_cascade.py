@@ -18,7 +18,7 @@ from benchmark.golden_network import golden_network  # noqa: E402
 from cups_core.errors import InputError, ModelError  # noqa: E402
 from cups_core.network.cascade.panoptic_cascade import PanopticCascade  # noqa: E402
 from cups_core.network.export.agreement import matches  # noqa: E402
-from cups_core.network.export.cascade_export import cascade_maker, export_cascade  # noqa: E402
+from cups_core.network.export.checkpoint_export import cascade_maker, export_checkpoint  # noqa: E402
 from cups_core.network.export.comparison import compare, tensor_of  # noqa: E402
 from cups_core.network.export.conformance import violations  # noqa: E402
 from cups_core.network.export.onnx_graph import onnx_graph  # noqa: E402
@@ -54,7 +54,7 @@ def model(network: PanopticCascade, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("exported")
     save_safetensors(network, folder / "weights.safetensors", {})
     path = folder / "model.onnx"
-    assert export_cascade(folder / "weights.safetensors", path, SETTINGS) is None
+    assert export_checkpoint(folder / "weights.safetensors", path, SETTINGS) is None
     return path
 
 
@@ -183,7 +183,7 @@ def test_in_8_bits_it_is_fit_for_its_target(
 
 def test_8_bits_without_images_are_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--calibrate"):
-        export_cascade(
+        export_checkpoint(
             model.parent / "weights.safetensors",
             tmp_path / "model.onnx",
             ExportSettings(height=96, width=160, precision="int8"),
@@ -202,7 +202,7 @@ def test_what_does_not_fit_is_refused(
     model: Path, tmp_path: Path, name: str, height: int, error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        export_cascade(
+        export_checkpoint(
             model.parent / "weights.safetensors",
             tmp_path / name,
             ExportSettings(height=height, width=160),

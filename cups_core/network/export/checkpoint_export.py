@@ -1,4 +1,4 @@
-"""The panoptic cascade of a checkpoint as a model on disk; `cups export-model` calls it."""
+"""The network of a checkpoint as a model on disk; `cups export-model` calls it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from torch import nn
 
-from cups_core.errors import CheckpointError, InputError
+from cups_core.centre_grouping import GroupingSettings
+from cups_core.errors import InputError
 from cups_core.network.cascade.anchors import ASPECT_RATIOS
 from cups_core.network.cascade.feature_pyramid import SIZE_MULTIPLE, STRIDES
 from cups_core.network.cascade.panoptic_cascade import PanopticCascade
@@ -21,15 +22,19 @@ from cups_core.network.export.model_writing import MakeNetwork, write_model
 from cups_core.network.export.settings import ExportSettings
 from cups_core.network.export.static_cascade import StaticCascade
 from cups_core.network.panoptic_checkpoints import load_panoptic
+from cups_core.network.student.panoptic_student import PanopticStudent
+from cups_core.network.student.student_checkpoints import load_student
+from cups_core.network.student.student_graph import StudentGraph
 from cups_core.network.torch_backend import sidecar_of_weights
 from cups_core.network.weight_kinds import STUDENT
 from cups_core.panoptic_combination import CombinationSettings
 from cups_core.runtime.class_names import read_class_names
+from cups_core.runtime.sidecar import CASCADE
 
 DISTRIBUTION = "cups-ros"
 
 
-def export_cascade(
+def export_checkpoint(
     checkpoint: Path,
     path: Path,
     settings: ExportSettings,
@@ -38,7 +43,7 @@ def export_cascade(
     class_names: Path | None = None,
     network: str = STUDENT,
 ) -> Agreement | None:
-    """Write the model of a checkpoint; arguments as of `load_panoptic` and `write_model`.
+    """Write the model of a checkpoint; other arguments as of `load_panoptic` and `write_model`.
 
     Raises:
         CheckpointError: the weights cannot be used.
@@ -46,13 +51,12 @@ def export_cascade(
         ModelError: the class names do not fit, or the graph is not what all runtimes share.
     """
     _check_size(settings)
-    weights = load_panoptic(checkpoint, network)
     described = sidecar_of_weights(checkpoint)
-    if (len(described.things), len(described.stuffs)) != (weights.things, weights.stuffs):
-        raise CheckpointError(
-            f"{checkpoint}: its networks have different classes, {len(described.things)} and "
-            f"{weights.things} things: it is no file of one training"
-        )
+    counts = len(described.things), len(described.stuffs)
+    if described.kind == CASCADE:
+        make = cascade_maker(load_panoptic(checkpoint, network, counts), settings)
+    else:
+        make = one_stage_maker(load_student(checkpoint, counts))
     classes = described.classes
     if class_names is not None:
         classes = read_class_names(class_names, classes)
@@ -60,7 +64,9 @@ def export_cascade(
         described,
         input=dataclasses.replace(described.input, width=settings.width, height=settings.height),
         classes=classes,
-        thresholds=dataclasses.asdict(CombinationSettings()),
+        thresholds=dataclasses.asdict(
+            CombinationSettings() if described.kind == CASCADE else GroupingSettings()
+        ),
         training={
             **described.training,
             "checkpoint_sha256": described.sha256,
@@ -69,7 +75,7 @@ def export_cascade(
         },
         tool_version=_version(),
     )
-    return write_model(cascade_maker(weights, settings), description, settings, path, images)
+    return write_model(make, description, settings, path, images)
 
 
 def cascade_maker(network: PanopticCascade, settings: ExportSettings) -> MakeNetwork:
@@ -80,6 +86,16 @@ def cascade_maker(network: PanopticCascade, settings: ExportSettings) -> MakeNet
     def make(is_half: bool) -> nn.Module:
         size = (settings.height, settings.width)
         return StaticCascade(folded, size, settings.proposals, is_half).eval()
+
+    return make
+
+
+def one_stage_maker(network: PanopticStudent) -> MakeNetwork:
+    """The same of a one-stage network, for any size."""
+
+    def make(is_half: bool) -> nn.Module:
+        copied = copy.deepcopy(network)
+        return StudentGraph(copied.half() if is_half else copied)
 
     return make
 
