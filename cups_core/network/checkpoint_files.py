@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -142,9 +143,13 @@ def _check_kind(path: Path) -> None:
 
 
 def _is_bare_pickle(path: Path) -> bool:
-    with path.open("rb") as file:
-        start = file.read(len(OLD_FORM))
+    start = _start(path)
     return start.startswith(PICKLE) and start != OLD_FORM
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(OLD_FORM))
 
 
 def _sha256(path: Path) -> str:
@@ -155,17 +160,39 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+# PyTorch's reader trusts the bytes: what is no pickle ends in whatever its stack runs into.
+NO_STREAM = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
+
+
+NO_FILE = "truncated or no PyTorch file: compare its size with the published one"
+
+
 def _read_stream(path: Path) -> object:
     """The content of a file in the form that PyTorch wrote before version 1.6."""
+    # Bytes that are no such file may ask PyTorch's reader for any amount of memory.
+    if _start(path) != OLD_FORM:
+        raise CheckpointError(f"{path}: {NO_FILE}")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except NO_STREAM as error:
         asked = re.search(r"GLOBAL (\S+)", str(error))
         found = (
             f"refused, since reading it asks for {asked[1]}: this old form is read only where it "
             "holds nothing but tensors"
             if asked
-            else "truncated or no PyTorch file: compare its size with the published one"
+            else NO_FILE
         )
         raise CheckpointError(f"{path}: {found}") from error
 

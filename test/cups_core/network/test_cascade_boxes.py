@@ -66,7 +66,8 @@ def test_overlap_is_that_of_the_pixels(first: NDArray[np.int64], second: NDArray
 
 
 @settings(max_examples=60, deadline=None)
-@given(PLACES, st.integers(0, 1000), st.sampled_from([0.2, 0.5, 0.65]))
+# Limits that no ratio of small areas meets, where rounding would decide.
+@given(PLACES, st.integers(0, 1000), st.sampled_from([0.20031, 0.50031, 0.65031]))
 def test_what_stays_is_what_no_better_box_of_its_group_covers(
     places: NDArray[np.int64], seed: int, threshold: float
 ) -> None:
