@@ -1,6 +1,6 @@
 """Latency, memory, size and agreement of the networks in every runtime that this machine has.
 
-python -m benchmark.inference [--size 512x1024] [--rows WORD ...] [--networks cascade]
+python -m benchmark.inference [--size 512x1024] [--rows WORD ...] [--networks NAME ...]
     [--models DIR] [--checkpoint FILE] [--images PLACE] [--threads 1 2] [--rounds N] [--json]
 
 Each row is measured in a process of its own. Agreement is with the same network in float32 in ONNX
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.inference_models import GOLDENS, NETWORKS, WEIGHTS
+from benchmark.inference_models import GOLDENS, NETWORKS, WEIGHTS, write_models
 from benchmark.inference_row import REASON
 from benchmark.table import Row, print_rows
 from cups_core.network.export.comparison import Image, compare
@@ -120,7 +120,7 @@ class _Table:
     def __init__(
         self, network: str, folder: Path, settings: ExportSettings, chosen: argparse.Namespace
     ) -> None:
-        self._make, self._folder, self._settings = NETWORKS[network], folder, settings
+        self._network, self._folder, self._settings = network, folder, settings
         self._chosen = chosen
         self._images = _pictures(chosen.images)
         self._packed = folder / "images.npz"
@@ -129,20 +129,23 @@ class _Table:
     def rows(self, ways: Sequence[Way]) -> list[Row]:
         """One for each way that works here."""
         wanted = dict.fromkeys(["fp32", *(way.file for way in ways)])
-        self._parameters = self._make(
+        self._parameters = write_models(
+            self._network,
             self._folder,
             self._settings,
             self._images[::2],
             self._chosen.checkpoint,
-            list(wanted),
+            wanted,
         )
         exact = self._outputs(Way("", PROCESSOR, "fp32"))
         return [row for way in ways if (row := self._row(way, exact))]
 
     def _row(self, way: Way, exact: list[Outputs]) -> Row | None:
+        if not self._file(way).exists():
+            return None  # one-stage networks have no proposals
         row: dict[str, str | float] = {
             "row": way.name,
-            "params M": self._parameters / 1e6,
+            "params M": self._parameters,
             "file MB": self._file(way).stat().st_size / 1e6,
         }
         for threads in [0] if way.is_gpu else self._chosen.threads:
