@@ -25,7 +25,7 @@ from cups_core.network.export.onnx_graph import onnx_graph  # noqa: E402
 from cups_core.network.export.quantisation import quantised  # noqa: E402
 from cups_core.network.export.settings import PROCESSOR, TENSORRT, ExportSettings  # noqa: E402
 from cups_core.network.panoptic_checkpoints import save_safetensors  # noqa: E402
-from cups_core.network.torch_backend import TorchBackend  # noqa: E402
+from cups_core.network.torch_backend import open_torch  # noqa: E402
 from cups_core.runtime import onnxruntime_backend  # noqa: E402
 from cups_core.runtime.backend import Outputs, RuntimeSettings  # noqa: E402
 from cups_core.runtime.predictor import Predictor  # noqa: E402
@@ -64,8 +64,9 @@ def sidecar(model: Path) -> ModelSidecar:
 
 
 @pytest.fixture(scope="module")
-def eager(network: PanopticCascade, sidecar: ModelSidecar, image: NDArray[np.uint8]) -> Outputs:
-    return TorchBackend(network, sidecar, THREADS).run(tensor_of(image, sidecar.input))
+def eager(model: Path, sidecar: ModelSidecar, image: NDArray[np.uint8]) -> Outputs:
+    backend = open_torch(model.parent / "weights.safetensors", sidecar, THREADS)
+    return dict(backend.run(tensor_of(image, sidecar.input)))
 
 
 @pytest.fixture(scope="module")
