@@ -154,8 +154,7 @@ class _Table:
                 print(f"{way.name} left out: {found[REASON]}", file=sys.stderr)
                 return None
             place = "GPU" if way.is_gpu else f"{threads} thread{'s' * (threads > 1)}"
-            row |= {f"{place} best s": round(found["best"], 3), "p50": round(found["p50"], 3)}
-            row["p99"] = round(found["p99"], 3)
+            row |= {f"{place}, {name} s": round(found[name], 3) for name in ("best", "p50", "p99")}
             row["peak GB"] = found["peak_gb"]
         row |= dict.fromkeys(("semantic %", "detections %", "PQ %"), NOTHING)
         if way.is_reduced:
