@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.inference_models import GOLDENS, NETWORKS, WEIGHTS
+from benchmark.inference_models import GOLDENS, NETWORKS, WEIGHTS, write_models
 from benchmark.inference_row import REASON
 from benchmark.table import Row, print_rows
 from cups_core.network.export.comparison import Image, compare
@@ -124,7 +124,7 @@ class _Table:
     def __init__(
         self, network: str, folder: Path, settings: ExportSettings, chosen: argparse.Namespace
     ) -> None:
-        self._make, self._folder, self._settings = NETWORKS[network], folder, settings
+        self._network, self._folder, self._settings = network, folder, settings
         self._chosen = chosen
         self._images = _pictures(chosen.images)
         self._packed = folder / "images.npz"
@@ -133,20 +133,23 @@ class _Table:
     def rows(self, ways: Sequence[Way]) -> list[Row]:
         """One for each way that works here."""
         wanted = dict.fromkeys(["fp32", *(way.file for way in ways)])
-        self._parameters = self._make(
+        self._parameters = write_models(
+            self._network,
             self._folder,
             self._settings,
             self._images[::2],
             self._chosen.checkpoint,
-            list(wanted),
+            wanted,
         )
         exact = self._outputs(Way("", PROCESSOR, "fp32"))
         return [row for way in ways if (row := self._row(way, exact))]
 
     def _row(self, way: Way, exact: list[Outputs]) -> Row | None:
+        if not self._file(way).exists():
+            return None  # one-stage networks have no proposals
         row: dict[str, str | float] = {
             "row": way.name,
-            "params M": self._parameters / 1e6,
+            "params M": self._parameters,
             "file MB": self._file(way).stat().st_size / 1e6,
         }
         for threads in [0] if way.is_gpu else self._chosen.threads:
@@ -155,8 +158,7 @@ class _Table:
                 print(f"{way.name} left out: {found[REASON]}", file=sys.stderr)
                 return None
             place = "GPU" if way.is_gpu else f"{threads} thread{'s' * (threads > 1)}"
-            row |= {f"{place} best s": round(found["best"], 3), "p50": round(found["p50"], 3)}
-            row["p99"] = round(found["p99"], 3)
+            row |= {f"{place}, {name} s": round(found[name], 3) for name in ("best", "p50", "p99")}
             row["peak GB"] = found["peak_gb"]
         row |= dict.fromkeys(("semantic %", "detections %", "PQ %"), NOTHING)
         if way.is_reduced:

@@ -1,7 +1,8 @@
 """The models that `benchmark.inference` runs: each network exported in every precision.
 
-The cascade has the weights of the golden numbers, drawn from a rule: what a trained network says is
-easier to quantise, so agreement is a lower limit. Other weights are given as a checkpoint.
+The cascade has the weights of the golden numbers, drawn from a rule, and the students random ones:
+what a trained network says is easier to quantise, so agreement is a lower limit. Other weights are
+given as checkpoints.
 """
 
 from __future__ import annotations
