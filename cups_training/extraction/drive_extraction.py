@@ -34,7 +34,7 @@ from cups_training.extraction.source import Drops, StereoSource
 from cups_training.selection.settings import SelectionSettings
 
 FIRST_PAIRS, FIRST_STEP = 13, 4
-JUDGED_EVERY = 200
+JUDGED_EVERY = 500
 """The rig is judged on some of the first pairs before anything is written, then once in a while."""
 LONGEST_PART = 100_000
 """Frames of a drive: the measures of so many fit into a quarter of a gigabyte."""
