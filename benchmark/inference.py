@@ -30,7 +30,7 @@ from cups_core.network.export.comparison import Image, compare
 from cups_core.network.export.settings import ExportSettings
 from cups_core.runtime.backend import Outputs
 from cups_core.runtime.backend_choice import CANDIDATES
-from cups_core.runtime.sidecar import CASCADE, read_sidecar, sidecar_path
+from cups_core.runtime.sidecar import read_sidecar, sidecar_path
 from cups_training.model_export.sample_images import sample_images
 from cups_training.whole_files import read_picture
 
@@ -51,7 +51,6 @@ class Way:
         precision: that a processor computes in.
         is_reduced: whether agreement says something.
         is_gpu: threads do not matter.
-        is_of_cascade: the one-stage networks have no such variant.
     """
 
     name: str
@@ -60,13 +59,12 @@ class Way:
     precision: str = "float32"
     is_reduced: bool = False
     is_gpu: bool = False
-    is_of_cascade: bool = False
 
 
 CUDA, VIA_TENSORRT = "ONNX Runtime with CUDA", "ONNX Runtime with TensorRT"
 WAYS = (
     Way("torch fp32", "PyTorch", WEIGHTS),
-    Way("onnxruntime fp32 1000 proposals", PROCESSOR, "fp32_1000", is_of_cascade=True),
+    Way("onnxruntime fp32 1000 proposals", PROCESSOR, "fp32_1000"),
     Way("onnxruntime fp32", PROCESSOR, "fp32"),
     Way("onnxruntime int8", PROCESSOR, "int8", is_reduced=True),
     Way("openvino f32", "OpenVINO", "fp32"),
@@ -112,9 +110,7 @@ def main() -> None:
             folder = (chosen.models or Path(temporary)) / f"{network}_{chosen.size}"
             folder.mkdir(parents=True, exist_ok=True)
             table = _Table(network, folder, settings, chosen)
-            tables[f"{network} {chosen.size}"] = table.rows(
-                [way for way in ways if network == CASCADE or not way.is_of_cascade]
-            )
+            tables[f"{network} {chosen.size}"] = table.rows(ways)
     print_rows(tables, chosen.json)
 
 

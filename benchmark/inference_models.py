@@ -8,95 +8,26 @@ given as checkpoints.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import nn
 
 from benchmark.golden_network import golden_network
-from cups_core.network.cascade.image_batch import ImageBatch
+from cups_core.network.checkpoint_files import read_checkpoint
 from cups_core.network.export.checkpoint_export import export_checkpoint
 from cups_core.network.export.comparison import Image
 from cups_core.network.export.settings import TENSORRT, ExportSettings
-from cups_core.network.panoptic_checkpoints import load_panoptic, save_safetensors
+from cups_core.network.panoptic_checkpoints import save_safetensors
 from cups_core.network.student.panoptic_student import PanopticStudent
-from cups_core.network.student.student_checkpoints import load_student, save_student
+from cups_core.network.student.student_checkpoints import save_student
 from cups_core.network.torch_backend import sidecar_of_weights
-from cups_core.network.weight_kinds import MOBILENET, RESNET18
 from cups_core.runtime.sidecar import sidecar_path, write_sidecar
 
-SEED, THINGS, STUFFS, HEAD_DEVIATION = 7, 11, 16, 0.15
 GOLDENS = Path("test/data/goldens/network")
 WEIGHTS = "weights.safetensors"
-MakeModels = Callable[[Path, ExportSettings, Sequence[Image], Path | None, Sequence[str]], int]
-"""Writes models into a folder: settings but precision, images to calibrate with, a checkpoint or
-None for random weights, and the names of the files that are wanted; gives the number of
-parameters."""
-
-
-def cascade_models(
-    folder: Path,
-    settings: ExportSettings,
-    images: Sequence[Image],
-    checkpoint: Path | None,
-    wanted: Sequence[str],
-) -> int:
-    """Write the wanted ones of `VARIANTS`, and the weights; exports that are there are kept."""
-    network = load_panoptic(checkpoint) if checkpoint else golden_network(GOLDENS)
-    save_safetensors(network, folder / WEIGHTS, {})
-    _export(folder, settings, images, wanted)
-    return sum(weight.numel() for weight in network.parameters())
-
-
-def student_models(
-    folder: Path,
-    settings: ExportSettings,
-    images: Sequence[Image],
-    checkpoint: Path | None,
-    wanted: Sequence[str],
-    *,
-    backbone: str,
-) -> int:
-    """The same of a student; random weights know the statistics of the images."""
-    student = load_student(checkpoint) if checkpoint else _random_student(backbone, images)
-    save_student(student, folder / WEIGHTS, {})
-    _export(folder, settings, images, wanted)
-    return sum(weight.numel() for weight in student.parameters())
-
-
-def _random_student(backbone: str, images: Sequence[Image]) -> PanopticStudent:
-    torch.manual_seed(SEED)
-    student = PanopticStudent(backbone, THINGS, STUFFS).train()
-    for layer in student.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = None  # the mean over all that is seen
-    for head in (student.semantic_head, student.centre_head, student.offset_head):
-        nn.init.normal_(head[-1].weight, std=HEAD_DEVIATION)
-    with torch.no_grad():
-        for image in images:
-            tensor = torch.from_numpy(image / np.float32(255)).permute(2, 0, 1)
-            student(ImageBatch.of([tensor]).images)
-    return student.eval()
-
-
-def _export(
-    folder: Path, settings: ExportSettings, images: Sequence[Image], wanted: Sequence[str]
-) -> None:
-    weights = folder / WEIGHTS
-    described = sidecar_of_weights(weights)
-    size = dataclasses.replace(described.input, width=settings.width, height=settings.height)
-    write_sidecar(sidecar_path(weights), dataclasses.replace(described, input=size))
-    for name in wanted:
-        path = folder / f"{name}.onnx"
-        if name in VARIANTS and not path.exists():
-            one = dataclasses.replace(settings, **VARIANTS[name])
-            calibrating = images if one.precision == "int8" else ()
-            export_checkpoint(weights, path, one, images=calibrating)
-
-
+THINGS, STUFFS = 5, 22
 VARIANTS: dict[str, dict[str, str | int]] = {
     "fp32": {},
     "fp32_1000": {"proposals": 1000},
@@ -104,9 +35,61 @@ VARIANTS: dict[str, dict[str, str | int]] = {
     "int8": {"precision": "int8"},
     "int8_tensorrt": {"precision": "int8", "int8_for": TENSORRT},
 }
-NETWORKS: dict[str, MakeModels] = {
-    "cascade": cascade_models,
-    "student": partial(student_models, backbone=MOBILENET),
-    "student-resnet18": partial(student_models, backbone=RESNET18),
+"""Settings of each model by the name of its file."""
+WITH_REGIONS = ("fp32_1000",)
+
+
+def _cascade(path: Path) -> None:
+    save_safetensors(golden_network(GOLDENS), path, {})
+
+
+def _student(backbone: str, path: Path) -> None:
+    torch.manual_seed(0)
+    save_student(PanopticStudent(backbone, THINGS, STUFFS), path, {})
+
+
+CASCADE = "cascade"
+NETWORKS: dict[str, Callable[[Path], None]] = {
+    CASCADE: _cascade,
+    "student-resnet18": partial(_student, "resnet18"),
+    "student-mobilenet": partial(_student, "mobilenet_v3_large"),
 }
-"""By the name of the row; a network that is added here appears in the table."""
+"""What writes the weights of each network; one that is added here gets a table."""
+
+
+def write_models(
+    network: str,
+    folder: Path,
+    settings: ExportSettings,
+    images: Sequence[Image],
+    checkpoint: Path | None,
+    wanted: Collection[str],
+) -> float:
+    """Write weights and the wanted models; models that are there are kept.
+
+    Args:
+        network: one of `NETWORKS`.
+        folder: where.
+        settings: size and proposals.
+        images: to calibrate with.
+        checkpoint: weights in place of those of `NETWORKS`.
+        wanted: names of files, of `VARIANTS`; others are not this function's.
+
+    Returns:
+        Millions of parameters.
+    """
+    weights = folder / WEIGHTS
+    if checkpoint:
+        weights.write_bytes(checkpoint.read_bytes())
+    else:
+        NETWORKS[network](weights)
+    described = sidecar_of_weights(weights)
+    size = dataclasses.replace(described.input, width=settings.width, height=settings.height)
+    write_sidecar(sidecar_path(weights), dataclasses.replace(described, input=size))
+    for name in set(wanted) & set(VARIANTS):
+        path = folder / f"{name}.onnx"
+        if not path.exists() and (network == CASCADE or name not in WITH_REGIONS):
+            one = dataclasses.replace(settings, **VARIANTS[name])
+            export_checkpoint(weights, path, one, images=images if one.precision == "int8" else ())
+    tensors = read_checkpoint(weights).tensors
+    return sum(tensor.numel() for key, tensor in tensors.items() if "running_" not in key) / 1e6
