@@ -40,7 +40,7 @@ print(len(kept))
 def test_every_module_imports_without(
     package: str, absent: tuple[str, ...], repository: Path
 ) -> None:
-    # These folders alone may use PyTorch (DESIGN section 2), and one may read bags.
+    # These folders alone may use PyTorch, and one may read bags.
     left_out = (
         "cups_core.recording",
         "cups_core.network",
